@@ -1,3 +1,18 @@
 """Autoencoders as scikit-learn transformers: sparse, dropout and denoising."""
 
+from sklearn_ae._autoencoder import Autoencoder
+from sklearn_ae._denoising import DenoisingAutoencoder
+from sklearn_ae._dropout import DropoutAutoencoder
+from sklearn_ae._engine._objective import DivergenceError
+from sklearn_ae._sparse import SparseAutoencoder
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Autoencoder",
+    "DenoisingAutoencoder",
+    "DivergenceError",
+    "DropoutAutoencoder",
+    "SparseAutoencoder",
+    "__version__",
+]

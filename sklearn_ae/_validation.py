@@ -5,8 +5,12 @@ Every other file imports these names from here, so that a change in scikit-learn
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import numpy as np
-from scipy import sparse
+import torch
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
@@ -15,10 +19,18 @@ from sklearn.utils._param_validation import (
     InvalidParameterError,
     Options,
     StrOptions,
+    validate_parameter_constraints,
+    validate_params,
 )
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import (
     _check_feature_names_in as check_feature_names_in,
+)
+from sklearn.utils.validation import (
+    _check_method_params as check_method_params,
+)
+from sklearn.utils.validation import (
+    _check_n_features as check_n_features,
 )
 from sklearn.utils.validation import (
     _check_sample_weight as check_sample_weight,
@@ -31,10 +43,125 @@ __all__ = [
     "InvalidParameterError",
     "Options",
     "StrOptions",
+    "check_data",
     "check_feature_names_in",
+    "check_method_params",
+    "check_no_booleans",
     "check_sample_weight",
     "fit_context",
     "process_routing",
+    "restored_on_error",
     "safe_indexing",
     "validate_data",
+    "validate_parameter_constraints",
+    "validate_params",
 ]
+
+
+def check_data(estimator: Any, X: Any, *, dtype: type, reset: bool) -> Any:
+    """Validate X as scikit-learn does, torch tensors included.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose ``n_features_in_`` is set or compared.
+
+    X : array-like, sparse matrix or torch.Tensor of shape (n_samples, n_features)
+        The data.
+
+    dtype : type
+        The NumPy type wanted.
+
+    reset : bool
+        Whether the number and the names of the features are learned.
+
+    Returns
+    -------
+    X : ndarray, scipy.sparse CSR or torch.Tensor of shape (n_samples, n_features)
+        A tensor that is not on the CPU stays where it is; one that is becomes a view as ndarray.
+    """
+    if isinstance(X, torch.Tensor):
+        X = X.detach()
+        if X.device.type != "cpu":
+            return check_device_tensor(estimator, X, dtype=dtype, reset=reset)
+        X = (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+    # A value that overflows the cast is found by the check for finite values.
+    with np.errstate(over="ignore"):
+        return validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=reset)
+
+
+def check_device_tensor(
+    estimator: Any, X: torch.Tensor, *, dtype: type, reset: bool
+) -> torch.Tensor:
+    """Validate a tensor where it is, without a copy on the CPU.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose ``n_features_in_`` is set or compared.
+
+    X : torch.Tensor of shape (n_samples, n_features)
+        The data.
+
+    dtype : type
+        The NumPy type wanted.
+
+    reset : bool
+        Whether the number of the features is learned.
+
+    Returns
+    -------
+    X : torch.Tensor of shape (n_samples, n_features)
+        The data in that type.
+    """
+    name = type(estimator).__name__
+    if X.dim() != 2 or 0 in X.shape:
+        raise ValueError(
+            f"Expected a 2D tensor with at least 1 row and 1 feature, got one of shape "
+            f"{tuple(X.shape)} for {name}."
+        )
+    if X.is_complex():
+        raise ValueError(f"Complex data not supported: {name} got a tensor of {X.dtype}.")
+    X = X.to(torch.float64 if dtype == np.float64 else torch.float32)
+    if not torch.isfinite(X).all():
+        raise ValueError(
+            f"Input X contains NaN, infinity or a value too large for {np.dtype(dtype)!r}."
+        )
+    check_n_features(estimator, X, reset=reset)
+    return X
+
+
+def check_no_booleans(estimator: Any) -> None:
+    """Refuse True and False where a number is wanted: to Python they are 1 and 0.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose parameters are checked.
+    """
+    constraints = estimator._parameter_constraints
+    for name, value in estimator.get_params(deep=False).items():
+        numeric = any(isinstance(constraint, Interval) for constraint in constraints[name])
+        if numeric and isinstance(value, bool | np.bool_):
+            raise InvalidParameterError(
+                f"The {name!r} parameter of {type(estimator).__name__} must be "
+                f"{' or '.join(str(c) for c in constraints[name])}. Got {value!r} instead."
+            )
+
+
+@contextmanager
+def restored_on_error(estimator: Any) -> Iterator[None]:
+    """Give an estimator its attributes back when the block fails or is interrupted.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator.
+    """
+    before = estimator.__dict__.copy()
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__.clear()
+        estimator.__dict__.update(before)
+        raise

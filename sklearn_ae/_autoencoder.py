@@ -1,0 +1,414 @@
+"""The autoencoder with every part; its variants show some of the parameters only."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_array, check_is_fitted
+from torch import nn
+
+from sklearn_ae._engine._inference import NUMPY_DTYPES, in_batches, reconstruction
+from sklearn_ae._engine._objective import LOSSES
+from sklearn_ae._engine._portable import portable
+from sklearn_ae._validation import (
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+    check_data,
+    check_no_booleans,
+    fit_context,
+    restored_on_error,
+)
+from sklearn_ae.corruptions import CORRUPTIONS
+from sklearn_ae.modules import ACTIVATIONS, DenseEncoder
+from sklearn_ae.penalties import PENALTIES
+
+__all__ = ["Autoencoder"]
+
+# What a trained network can't change without being built anew.
+_STRUCTURE = (
+    "activation",
+    "decoder",
+    "encoder",
+    "hidden_layer_sizes",
+    "n_components",
+    "precision",
+    "tied_weights",
+)
+
+
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": [tuple, list],
+        "activation": [StrOptions(set(ACTIVATIONS)), callable],
+        "tied_weights": ["boolean"],
+        "encoder": [callable, None],
+        "decoder": [callable, None],
+        "loss": [StrOptions(set(LOSSES))],
+        "penalty": [StrOptions(set(PENALTIES)), callable],
+        "alpha": [Interval(Real, 0, np.inf, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "corruption": [StrOptions(set(CORRUPTIONS)), callable],
+        "corruption_level": [Interval(Real, 0, np.inf, closed="left")],
+        "optimizer": [StrOptions({"adam", "adamw", "sgd"})],
+        "learning_rate": [Interval(Real, 0, np.inf, closed="neither")],
+        "learning_rate_schedule": [StrOptions({"constant", "linear"})],
+        "weight_decay": [Interval(Real, 0, np.inf, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, np.inf, closed="left")],
+        "callbacks": [list, tuple, None],
+        "device": [str, torch.device],
+        "precision": [StrOptions(set(NUMPY_DTYPES))],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_components=256,
+        *,
+        hidden_layer_sizes=(),
+        activation="relu",
+        tied_weights=False,
+        encoder=None,
+        decoder=None,
+        loss="squared_error",
+        penalty="l1",
+        alpha=0.0,
+        dropout=0.0,
+        corruption="masking",
+        corruption_level=0.0,
+        optimizer="adam",
+        learning_rate=1e-3,
+        learning_rate_schedule="linear",
+        weight_decay=0.0,
+        batch_size=128,
+        max_epochs=50,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        callbacks=None,
+        device="auto",
+        precision="float32",
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.tied_weights = tied_weights
+        self.encoder = encoder
+        self.decoder = decoder
+        self.loss = loss
+        self.penalty = penalty
+        self.alpha = alpha
+        self.dropout = dropout
+        self.corruption = corruption
+        self.corruption_level = corruption_level
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.callbacks = callbacks
+        self.device = device
+        self.precision = precision
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn the features.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+            The training data. A sparse matrix becomes dense a batch at a time.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X can't be used, before training starts.
+
+        DivergenceError
+            If the loss stops being finite. The estimator is then as it was before.
+        """
+        with restored_on_error(self):
+            go_on = self.warm_start and hasattr(self, "net_")
+            return self._train(X, self.net_ if go_on else None)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None):
+        """Go through X once more, in batches, from where the last fit ended.
+
+        The state of the optimizer and of the random numbers is kept. Neither early stopping nor
+        ``learning_rate_schedule`` applies: all steps are taken at ``learning_rate``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+            The training data of this pass.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If X has other features than before, or if a parameter that shapes the network was
+            changed since: call ``fit`` to start anew.
+        """
+        once = {
+            "max_epochs": 1,
+            "early_stopping": False,
+            "learning_rate_schedule": "constant",
+            "keep_optimizer": True,
+        }
+        with restored_on_error(self):
+            return self._train(X, getattr(self, "net_", None), **once)
+
+    def transform(self, X):
+        """Encode X; nothing is corrupted or dropped out.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+            The data.
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, n_components)
+            The codes, float32 (float64 under ``precision="float64"``).
+        """
+        X = self._check_X(X)
+        out = np.empty((X.shape[0], self._n_features_out), NUMPY_DTYPES[self._precision])
+        return in_batches(self.net_.module_.encoder, self.net_, X, out, out.shape[1])
+
+    def inverse_transform(self, X):
+        """Decode codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            The codes.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            The reconstruction, in the units of the training data.
+
+        Raises
+        ------
+        ValueError
+            If X is not ``n_components`` wide.
+        """
+        check_is_fitted(self)
+        dtype = NUMPY_DTYPES[self._precision]
+        if isinstance(X, torch.Tensor):
+            X = X.detach().cpu().numpy()
+        with np.errstate(over="ignore"):
+            codes = check_array(X, accept_sparse="csr", dtype=dtype, estimator=self)
+        if codes.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X has {codes.shape[1]} columns, but inverse_transform of "
+                f"{type(self).__name__} expects codes of n_components={self._n_features_out}."
+            )
+        out = np.empty((codes.shape[0], self.n_features_in_), dtype)
+        return in_batches(self._decode(), self.net_, codes, out, out.shape[1])
+
+    def reconstruct(self, X):
+        """Encode and decode X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+            The data.
+
+        Returns
+        -------
+        X_reconstructed : ndarray of shape (n_samples, n_features)
+            What the network makes of X, in the units of X.
+        """
+        X = self._check_X(X)
+        encoder, decode = self.net_.module_.encoder, self._decode()
+        out = np.empty(X.shape, NUMPY_DTYPES[self._precision])
+        return in_batches(
+            lambda x: decode(encoder(x)), self.net_, X, out, self._n_features_out
+        )
+
+    def score_samples(self, X):
+        """Return minus the mean squared reconstruction error of each row, whatever ``loss`` is.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+            The data.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Higher is better; 0 is a perfect copy.
+        """
+        X = self._check_X(X)
+        encoder, decode = self.net_.module_.encoder, self._decode()
+        out = np.empty(X.shape[0], NUMPY_DTYPES[self._precision])
+        return in_batches(
+            lambda x: (decode(encoder(x)) - x).square().mean(dim=1).neg(),
+            self.net_,
+            X,
+            out,
+            self._n_features_out,
+        )
+
+    def score(self, X, y=None):
+        """Return the mean of :meth:`score_samples`.
+
+        It knows nothing of the task behind: without regularization and with more components it
+        always rises. Tune strengths and widths by the score of the step behind.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+            The data.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            Minus the mean squared error over all entries; higher is better.
+        """
+        return float(np.mean(self.score_samples(X), dtype=np.float64))
+
+    @property
+    def components_(self):
+        """Weights of the encoder where it is one dense layer."""
+        check_is_fitted(self)
+        encoder = self.net_.module_.encoder
+        if not isinstance(encoder, DenseEncoder) or len(encoder.layers) > 1:
+            raise AttributeError("components_ exists only for an encoder of one dense layer.")
+        return encoder.layers[0].weight.detach().cpu().numpy().copy()
+
+    @property
+    def _n_features_out(self):
+        return self._structure["n_components"]
+
+    @property
+    def _precision(self):
+        return self._structure["precision"]
+
+    def _decode(self):
+        return reconstruction(self.net_)
+
+    def _check_X(self, X):
+        check_is_fitted(self)
+        return check_data(self, X, dtype=NUMPY_DTYPES[self._precision], reset=False)
+
+    def _train(self, X, previous, **changes):
+        # skorch takes a second to import; only training needs it.
+        from sklearn_ae._engine._training import train
+
+        self._check_parameters()
+        structure = self._current_structure()
+        if previous is not None and structure != self._structure:
+            changed = sorted(k for k in structure if structure[k] != self._structure[k])
+            raise ValueError(
+                f"{', '.join(f'{k}={getattr(self, k)!r}' for k in changed)} differs from the "
+                "fitted network, which partial_fit and warm_start go on with. Call fit with "
+                "warm_start=False to start anew."
+            )
+        X = check_data(self, X, dtype=NUMPY_DTYPES[self.precision], reset=previous is None)
+        params = {name: getattr(self, name) for name in Autoencoder._parameter_constraints}
+        params |= {"keep_optimizer": self.warm_start, **changes}
+        self._check_against(X, params)
+        seed = 0
+        if previous is None:
+            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        net = train(params, X, seed, previous)
+        curve = net.history[:, "train_loss"]
+        held_out = net.history[:, "valid_loss"] if params["early_stopping"] else None
+        if previous is None:
+            self.n_iter_, self.loss_curve_, self.validation_loss_curve_ = 0, [], None
+        self.n_iter_ += len(curve)
+        self.loss_curve_ += curve
+        if held_out is not None:
+            self.validation_loss_curve_ = (self.validation_loss_curve_ or []) + held_out
+        self.net_ = net
+        self._structure = structure
+        return self
+
+    def _current_structure(self):
+        structure = {name: getattr(self, name) for name in _STRUCTURE}
+        structure["hidden_layer_sizes"] = tuple(self.hidden_layer_sizes)
+        if isinstance(self.activation, BaseEstimator):
+            structure["activation"] = (type(self.activation), self.activation.get_params())
+        return structure
+
+    def _check_parameters(self):
+        check_no_booleans(self)
+        for width in self.hidden_layer_sizes:
+            if isinstance(width, bool) or not isinstance(width, Integral) or width < 1:
+                raise InvalidParameterError(
+                    f"The 'hidden_layer_sizes' parameter of {type(self).__name__} must hold "
+                    f"positive integers. Got {self.hidden_layer_sizes!r} instead."
+                )
+
+    def _check_against(self, X, params):
+        n_samples = X.shape[0]
+        n_held_out = int(np.ceil(self.validation_fraction * n_samples))
+        if params["early_stopping"] and n_held_out >= n_samples:
+            raise ValueError(
+                f"early_stopping=True with validation_fraction={self.validation_fraction} holds "
+                f"out {n_held_out} of n_samples={n_samples} rows and leaves none to train on."
+            )
+        if self.loss == "binary_cross_entropy":
+            values = X.data if sparse.issparse(X) else X
+            if len(values) and (values.min() < 0 or values.max() > 1):
+                raise ValueError(
+                    "loss='binary_cross_entropy' needs X in [0, 1], got values from "
+                    f"{values.min():.6g} to {values.max():.6g}. Use MinMaxScaler(clip=True)."
+                )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = [str(np.dtype(NUMPY_DTYPES[self.precision]))]
+        return tags
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        modules = {k: v for k, v in state.items() if isinstance(v, nn.Module)}
+        return {**state, **portable(modules)}

@@ -1,0 +1,307 @@
+"""The skorch net of the autoencoders: skorch's named steps, with batches as whole tensors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
+
+from sklearn_ae._engine._batches import Batches, Rows
+from sklearn_ae._engine._objective import DivergenceError
+from sklearn_ae._engine._portable import arrays, portable, tensors
+
+__all__ = ["ReconstructionNet"]
+
+
+class ReconstructionNet(NeuralNet):
+    """A net that learns to give back its clean input.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+        The network.
+
+    criterion : Objective
+        What is minimized.
+
+    corruption : callable
+        Applied to the input in training.
+
+    corruption_level : float
+        Its strength; 0 turns it off.
+
+    dropout : float
+        Rate at which codes are dropped in training.
+
+    unit_norm : bool
+        Whether the decoder's atoms are kept at unit norm.
+
+    copies_input : bool
+        Whether the module might change its input in place.
+
+    learning_rate_schedule : {"constant", "linear"}
+        Linear: falls to 0 over the steps of a call.
+
+    validation_fraction : float
+        Share of the rows that is held out; 0 for none.
+
+    lean : bool
+        Whether batch-level callbacks are left out, which no one listens to.
+
+    seed : int
+        Of the generator of every order, mask and noise.
+
+    keep_optimizer : bool
+        Whether a pickle holds the state of the optimizer.
+
+    **kwargs
+        skorch's own parameters.
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        criterion: Any,
+        *,
+        corruption: Any = None,
+        corruption_level: float = 0.0,
+        dropout: float = 0.0,
+        unit_norm: bool = False,
+        copies_input: bool = False,
+        learning_rate_schedule: str = "constant",
+        validation_fraction: float = 0.0,
+        lean: bool = True,
+        seed: int = 0,
+        keep_optimizer: bool = False,
+        dtype: torch.dtype = torch.float32,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(module, criterion, **kwargs)
+        self.corruption = corruption
+        self.corruption_level = corruption_level
+        self.dropout = dropout
+        self.unit_norm = unit_norm
+        self.copies_input = copies_input
+        self.learning_rate_schedule = learning_rate_schedule
+        self.validation_fraction = validation_fraction
+        self.lean = lean
+        self.seed = seed
+        self.keep_optimizer = keep_optimizer
+        self.dtype = dtype
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        if self.lean:
+            return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
+        return super()._default_callbacks
+
+    def initialize(self) -> ReconstructionNet:
+        """Initialize skorch's components and the generator."""
+        super().initialize()
+        self.generator_ = torch.Generator(self.device).manual_seed(self.seed)
+        if self.unit_norm:
+            self._normalize_atoms()
+        return self
+
+    def continue_from(self, previous: ReconstructionNet) -> ReconstructionNet:
+        """Take over the state of the optimizer and of the generator.
+
+        Parameters
+        ----------
+        previous : ReconstructionNet
+            The net whose module this one goes on with.
+
+        Returns
+        -------
+        self : ReconstructionNet
+            The net.
+        """
+        self.generator_.set_state(previous.generator_.get_state())
+        state = previous.optimizer_state()
+        if state is not None and previous.optimizer is self.optimizer:
+            new = [{k: v for k, v in g.items() if k != "params"} for g in self.optimizer_.param_groups]
+            self.optimizer_.load_state_dict(state)
+            for group, settings in zip(self.optimizer_.param_groups, new, strict=True):
+                group.update(settings)
+        return self
+
+    def optimizer_state(self) -> dict[str, Any] | None:
+        """Return the state of the optimizer, or None where a pickle left it out."""
+        if hasattr(self, "optimizer_"):
+            return self.optimizer_.state_dict()
+        return tensors(self._optimizer_state)
+
+    def partial_fit(
+        self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any
+    ) -> ReconstructionNet:
+        """Train as skorch does, but let an interrupt by the user through.
+
+        Parameters
+        ----------
+        X : Rows, ndarray or torch.Tensor of shape (n_samples, n_features)
+            The data.
+
+        y, classes : None
+            Ignored.
+
+        **fit_params
+            Passed on.
+
+        Returns
+        -------
+        self : ReconstructionNet
+            The net.
+        """
+        if not self.initialized_:
+            self.initialize()
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            self.fit_loop(X, y, **fit_params)
+        except KeyboardInterrupt:
+            # skorch's EarlyStopping ends the loop by the exception that Ctrl-C raises.
+            if not any(
+                isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
+                for _, callback in self.callbacks_
+            ):
+                raise
+        self.notify("on_train_end", X=X, y=y)
+        self._set_training(False)
+        return self
+
+    def get_dataset(self, X: Any, y: Any = None) -> Rows:
+        """Return the data as rows on the device."""
+        return X if isinstance(X, Rows) else Rows(X, torch.device(self.device), self.dtype)
+
+    def get_split_datasets(
+        self, X: Any, y: Any = None, **fit_params: Any
+    ) -> tuple[Rows, Rows | None]:
+        """Hold out ``validation_fraction`` of the rows."""
+        rows = self.get_dataset(X, y)
+        if not self.validation_fraction:
+            return rows, None
+        n_valid = math.ceil(self.validation_fraction * len(rows))
+        order = torch.randperm(
+            len(rows), generator=self.generator_, device=self.generator_.device
+        )
+        return rows.subset(order[n_valid:]), rows.subset(order[:n_valid])
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Batches:
+        """Return batches, shuffled for training."""
+        batches = Batches(
+            self.get_dataset(dataset), self.batch_size, self.generator_ if training else None
+        )
+        if training:
+            self.n_steps_ = self.max_epochs * len(batches)
+            self.step_ = 0
+        return batches
+
+    def infer(self, x: torch.Tensor, **fit_params: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Corrupt, encode, drop out and decode; corruption and dropout in training only."""
+        module = self.module_
+        if module.training and self.corruption_level:
+            x = self.corruption(x.clone(), self.corruption_level, self.generator_)
+        elif self.copies_input:
+            x = x.clone()
+        codes = module.encoder(x)
+        kept = codes
+        if module.training and self.dropout:
+            keep = torch.empty_like(codes).bernoulli_(1 - self.dropout, generator=self.generator_)
+            kept = codes * keep.div_(1 - self.dropout)
+        return module.decoder(kept), codes
+
+    def get_loss(
+        self,
+        y_pred: tuple[torch.Tensor, torch.Tensor],
+        y_true: torch.Tensor,
+        X: Any = None,
+        training: bool = False,
+    ) -> torch.Tensor:
+        """Compute the objective against the clean input."""
+        output, codes = y_pred
+        return self.criterion_(output, codes, y_true)
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Take one step of the optimizer."""
+        if self.learning_rate_schedule == "linear":
+            for group in self.optimizer_.param_groups:
+                group["lr"] = self.lr * (1 - self.step_ / self.n_steps_)
+            self.step_ += 1
+        if self.lean:
+            x, target = batch
+            self.optimizer_.zero_grad()
+            y_pred = self.infer(x)
+            loss = self.get_loss(y_pred, target, X=x, training=True)
+            loss.backward()
+            self.optimizer_.step()
+            step = {"loss": loss, "y_pred": y_pred}
+        else:
+            step = super().train_step(batch, **fit_params)
+        if self.unit_norm:
+            self._normalize_atoms()
+        return step
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
+        """Run an epoch; without listeners to batches, read the loss once, at its end."""
+        if iterator is None:
+            return
+        if self.lean:
+            loss = self._lean_epoch(iterator, training, prefix, step_fn)
+        else:
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+            batches = self.history[-1]["batches"]
+            weights = [batch[f"{prefix}_batch_size"] for batch in batches if f"{prefix}_loss" in batch]
+            losses = [batch[f"{prefix}_loss"] for batch in batches if f"{prefix}_loss" in batch]
+            loss = float(np.average(losses, weights=weights))
+        if not math.isfinite(loss):
+            raise DivergenceError(
+                f"Training diverged in epoch {len(self.history)}: the {prefix} loss is {loss}. "
+                "Scale the input (StandardScaler, MinMaxScaler) or lower learning_rate."
+            )
+
+    def _lean_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any) -> float:
+        total = torch.zeros((), device=self.device)
+        n_rows = 0
+        self._set_training(training)
+        for batch in iterator:
+            n_rows += len(batch[0])
+            total.add_(step_fn(batch)["loss"].detach(), alpha=len(batch[0]))
+        loss = total.item() / n_rows
+        earlier = self.history[:-1, f"{prefix}_loss"] if len(self.history) > 1 else []
+        self.history.record(f"{prefix}_loss", loss)
+        self.history.record(f"{prefix}_loss_best", loss < min(earlier, default=math.inf))
+        return loss
+
+    def _normalize_atoms(self) -> None:
+        normalize = getattr(self.module_.decoder, "normalize_atoms", None)
+        if normalize is not None:
+            normalize()
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        optimizer = state.pop("optimizer_", None)
+        if optimizer is not None:
+            state["_optimizer_state"] = arrays(optimizer.state_dict())
+        if not self.keep_optimizer:
+            state["_optimizer_state"] = None
+        if "generator_" in state:
+            state["generator_"] = state["generator_"].get_state().cpu().numpy()
+        modules = {k: v for k, v in state.items() if isinstance(v, torch.nn.Module)}
+        return {**state, **portable(modules)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if torch.device(self.device).type == "cuda" and not torch.cuda.is_available():
+            self.__dict__["device"] = "cpu"
+        if "generator_" in state:
+            generator = torch.Generator(self.device)
+            generator.set_state(torch.tensor(state["generator_"]))
+            self.__dict__["generator_"] = generator
+        for name in ("module_", "criterion_"):
+            if name in state:
+                state[name].to(self.device)

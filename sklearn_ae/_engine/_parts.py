@@ -1,0 +1,165 @@
+"""Penalties and corruptions by name or by object, and what they need of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from sklearn.base import clone
+
+from sklearn_ae._engine._batches import Rows
+from sklearn_ae.corruptions import CORRUPTIONS
+from sklearn_ae.modules import TopK
+from sklearn_ae.penalties import PENALTIES
+
+__all__ = ["check_on_rows", "check_pairs", "resolve"]
+
+
+def resolve(part: Any, named: dict[str, Any], name: str) -> Any:
+    """Turn a name into a part, and copy a part that was given.
+
+    Parameters
+    ----------
+    part : str or callable
+        The value of the parameter.
+
+    named : dict of str to class
+        The built-in parts.
+
+    name : str
+        The parameter.
+
+    Returns
+    -------
+    part : callable
+        A new part, its own parameters checked.
+    """
+    if isinstance(part, type):
+        raise TypeError(f"{name}={part.__name__} is a class; give an object, {part.__name__}(...).")
+    part = named[part]() if isinstance(part, str) else clone(part, safe=False)
+    if hasattr(part, "_parameter_constraints"):
+        part._validate_params()
+    return part
+
+
+def check_pairs(params: dict[str, Any]) -> tuple[Any, Any]:
+    """Resolve penalty and corruption and refuse parameters that do not go together.
+
+    Parameters
+    ----------
+    params : dict
+        Parameters of an :class:`~sklearn_ae.Autoencoder`.
+
+    Returns
+    -------
+    penalty, corruption : callable
+        The parts.
+    """
+    penalty = resolve(params["penalty"], PENALTIES, "penalty")
+    corruption = resolve(params["corruption"], CORRUPTIONS, "corruption")
+    activation, encoder = params["activation"], params["encoder"]
+    if isinstance(activation, type):
+        raise TypeError(f"activation={activation.__name__} is a class; give an object.")
+    if isinstance(activation, TopK):
+        activation._validate_params()
+        if activation.k > params["n_components"]:
+            raise ValueError(
+                f"activation=TopK(k={activation.k}) keeps more codes than there are: k must be at "
+                f"most n_components={params['n_components']}."
+            )
+    wrong = isinstance(activation, str) and activation != "sigmoid"
+    if params["alpha"] and getattr(penalty, "needs_probabilities", False) and encoder is None:
+        if wrong or isinstance(activation, TopK):
+            raise ValueError(
+                f"penalty={params['penalty']!r} is defined for codes in (0, 1), which "
+                f"activation={activation!r} does not give. Use activation='sigmoid'."
+            )
+    level, most = params["corruption_level"], getattr(corruption, "max_level", float("inf"))
+    if level > most:
+        raise ValueError(
+            f"corruption_level={level!r} is too large: {type(corruption).__name__} takes a level "
+            f"in [0, {most:g}]."
+        )
+    if params["tied_weights"] and (encoder is not None or params["decoder"] is not None):
+        raise ValueError(
+            "tied_weights=True ties the built-in encoder and decoder: it must be False when "
+            "encoder or decoder is given. Modules that share a weight stay tied by themselves."
+        )
+    return penalty, corruption
+
+
+def check_on_rows(net: Any, rows: Rows, n_components: int) -> None:
+    """Run every part once on a few rows, before training, and check what it returns.
+
+    Parameters
+    ----------
+    net : ReconstructionNet
+        The initialized net.
+
+    rows : Rows
+        The training data.
+
+    n_components : int
+        The width that the codes must have.
+    """
+    X = rows.take(slice(0, 8)).clone()
+    clean = X.clone()
+    net._set_training(False)
+    with torch.no_grad():
+        codes = _run(net.module_.encoder, "encoder", X.clone(), n_components)
+        _run(net.module_.decoder, "decoder", codes.clone(), X.shape[1])
+    if net.corruption_level:
+        generator = torch.Generator(X.device).manual_seed(0)
+        corrupted = net.corruption(X, net.corruption_level, generator)
+        if not isinstance(corrupted, torch.Tensor) or corrupted.shape != clean.shape:
+            raise ValueError(
+                f"corruption={net.corruption!r} must return a tensor of the shape that it is "
+                f"given, {tuple(clean.shape)}, got {_shape(corrupted)}."
+            )
+    if net.criterion_.alpha:
+        _check_penalty(net.criterion_.penalty, codes)
+
+
+def _run(
+    module: Callable[[torch.Tensor], torch.Tensor], name: str, x: torch.Tensor, width: int
+) -> torch.Tensor:
+    try:
+        result = module(x)
+    except Exception as error:
+        raise ValueError(
+            f"The {name} failed on an input of shape {tuple(x.shape)}: {error}"
+        ) from error
+    if not isinstance(result, torch.Tensor) or result.shape != (len(x), width):
+        what = "n_components" if name == "encoder" else "n_features_in_"
+        raise ValueError(
+            f"The {name} must return a tensor of shape (n_rows, {what}) = ({len(x)}, {width}), "
+            f"got {_shape(result)}."
+        )
+    return result
+
+
+def _check_penalty(penalty: Any, codes: torch.Tensor) -> None:
+    if getattr(penalty, "needs_probabilities", False) and not (
+        codes.min() >= 0 and codes.max() <= 1
+    ):
+        raise ValueError(
+            f"penalty={penalty!r} is defined for codes in (0, 1), but the codes range from "
+            f"{codes.min():.3g} to {codes.max():.3g}. Use activation='sigmoid'."
+        )
+    codes = codes.clone().requires_grad_()
+    value = penalty(codes)
+    if not isinstance(value, torch.Tensor) or value.dim() != 0:
+        raise ValueError(
+            f"penalty={penalty!r} must return one number as a tensor, got {_shape(value)}."
+        )
+    if not value.requires_grad:
+        raise ValueError(f"penalty={penalty!r} must depend on the codes: it has no gradient.")
+    if not torch.isfinite(value):
+        raise ValueError(f"penalty={penalty!r} must be finite, got {value.item()}.")
+
+
+def _shape(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return type(value).__name__

@@ -1,0 +1,135 @@
+"""From the parameters of an estimator and data to a trained net."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from sklearn.base import clone
+from skorch.callbacks import EarlyStopping
+
+from sklearn_ae._engine._batches import Rows
+from sklearn_ae._engine._net import ReconstructionNet
+from sklearn_ae._engine._objective import DivergenceError, Objective
+from sklearn_ae._engine._parts import check_on_rows, check_pairs
+from sklearn_ae._engine._runtime import DTYPES, global_generators, resolve_device
+from sklearn_ae.modules import build_autoencoder
+
+__all__ = ["OPTIMIZERS", "train"]
+
+OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
+
+
+def train(
+    params: dict[str, Any], X: Any, seed: int, previous: ReconstructionNet | None = None
+) -> ReconstructionNet:
+    """Train a new net, or a copy of an earlier one further.
+
+    Parameters
+    ----------
+    params : dict
+        Parameters of an :class:`~sklearn_ae.Autoencoder`.
+
+    X : ndarray, torch.Tensor or scipy.sparse CSR of shape (n_samples, n_features)
+        Validated data.
+
+    seed : int
+        Decides every random number of a new net.
+
+    previous : ReconstructionNet, default=None
+        Where to go on from. It is left as it is.
+
+    Returns
+    -------
+    net : ReconstructionNet
+        The trained net, in evaluation mode.
+    """
+    penalty, corruption = check_pairs(params)
+    device = resolve_device(params["device"])
+    dtype = DTYPES[params["precision"]]
+    rows = Rows(X, device, dtype)
+    if hasattr(corruption, "prepare") and params["corruption_level"]:
+        corruption = corruption.prepare(rows.X)
+    generator = torch.Generator().manual_seed(seed)
+    build_seed, stream_seed = torch.randint(2**62, (2,), generator=generator).tolist()
+    with global_generators(build_seed):
+        module = _module(params, rows, previous).to(dtype=dtype)
+    net = ReconstructionNet(
+        module,
+        Objective(params["loss"], penalty, params["alpha"]),
+        corruption=corruption,
+        corruption_level=params["corruption_level"],
+        dropout=params.get("dropout", 0.0),
+        unit_norm=bool(params["alpha"]) and getattr(penalty, "needs_unit_norm", True),
+        copies_input=params["encoder"] is not None,
+        learning_rate_schedule=params["learning_rate_schedule"],
+        validation_fraction=params["validation_fraction"] if params["early_stopping"] else 0.0,
+        lean=not params["callbacks"],
+        seed=stream_seed,
+        keep_optimizer=params["keep_optimizer"],
+        dtype=dtype,
+        optimizer=getattr(torch.optim, OPTIMIZERS[params["optimizer"]]),
+        optimizer__weight_decay=params["weight_decay"],
+        optimizer__fused=device.type in ("cpu", "cuda"),
+        lr=params["learning_rate"],
+        batch_size=params["batch_size"],
+        max_epochs=params["max_epochs"],
+        callbacks=_callbacks(params),
+        verbose=params["verbose"],
+        device=str(device),
+        train_split=None,
+    ).initialize()
+    if previous is None:
+        check_on_rows(net, rows, params["n_components"])
+    else:
+        net.continue_from(previous)
+    # Modules and functions of the user may draw from torch's global generators.
+    with global_generators(stream_seed) if _has_user_code(params) else nullcontext():
+        net.partial_fit(rows)
+    _check_weights(net)
+    return net
+
+
+def _module(params: dict[str, Any], rows: Rows, previous: ReconstructionNet | None) -> Any:
+    if previous is not None:
+        return copy.deepcopy(previous.module_)
+    names = ("hidden_layer_sizes", "activation", "tied_weights", "encoder", "decoder")
+    return build_autoencoder(
+        rows.X.shape[1], params["n_components"], **{name: params[name] for name in names}
+    )
+
+
+def _callbacks(params: dict[str, Any]) -> list[Any]:
+    callbacks = []
+    for callback in params["callbacks"] or []:
+        if isinstance(callback, tuple):
+            callbacks.append((callback[0], clone(callback[1], safe=False)))
+        else:
+            callbacks.append(clone(callback, safe=False))
+    if params["early_stopping"]:
+        stop = EarlyStopping(
+            patience=params["n_iter_no_change"], threshold=params["tol"], load_best=True
+        )
+        callbacks.append(("early_stopping", stop))
+    return callbacks
+
+
+def _has_user_code(params: dict[str, Any]) -> bool:
+    names = ("encoder", "decoder", "activation", "penalty", "corruption", "callbacks")
+    parts = [params[name] for name in names]
+    return any(
+        not (part is None or isinstance(part, str) or type(part).__module__.startswith("sklearn_ae."))
+        for part in parts
+    )
+
+
+def _check_weights(net: ReconstructionNet) -> None:
+    for name, weight in net.module_.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise DivergenceError(
+                f"Training diverged: after epoch {len(net.history)} {name} is not finite, at a "
+                f"loss of {net.history[-1, 'train_loss']:.3g}. Scale the input (StandardScaler, "
+                "MinMaxScaler) or lower learning_rate."
+            )

@@ -1,0 +1,517 @@
+"""Corruptions of the input; the target of the reconstruction is always the clean input.
+
+A corruption maps a batch to a corrupted batch. Its strength is not its own: ``corruption_level``
+lives on the estimator, a corruption holds shape parameters only.
+
+=================== ============================================== ============
+corruption          meaning of ``corruption_level``                range
+=================== ============================================== ============
+``GaussianNoise``   standard deviation of the noise, in units of X [0, inf)
+``Masking``         share of the entries that are blanked          [0, 1]
+``SaltAndPepper``   share of the entries set to a column's extreme [0, 1]
+``SwapNoise``       share of the entries (or groups) replaced      [0, 1]
+``RegionBlanking``  share of the image's area that is blanked      [0, 1]
+=================== ============================================== ============
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Self
+
+import torch
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
+
+from sklearn_ae._validation import StrOptions
+
+__all__ = [
+    "Corruption",
+    "GaussianNoise",
+    "Masking",
+    "RegionBlanking",
+    "SaltAndPepper",
+    "SwapNoise",
+]
+
+
+class Corruption(BaseEstimator):
+    """The contract of a corruption.
+
+    Derive from this class, store the shape parameters in ``__init__`` and corrupt a batch in
+    ``__call__``. A plain function ``(X, level, generator) -> X`` is accepted as well.
+
+    Attributes
+    ----------
+    max_level : float
+        The largest level that makes sense; the smallest is 0, at which the corruption is off.
+
+    See Also
+    --------
+    Masking : The corruption of the original denoising autoencoder.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_ae.corruptions import Corruption
+    >>> class Dimming(Corruption):
+    ...     def __call__(self, X, level, generator):
+    ...         share = torch.rand(X.shape[:-1] + (1,), generator=generator, device=X.device)
+    ...         return X * (1 - level * share)
+    >>> Dimming()(torch.ones(2, 3), 0.0, torch.Generator())
+    tensor([[1., 1., 1.],
+            [1., 1., 1.]])
+    """
+
+    max_level: float = 1.0
+
+    def prepare(self, X: Any) -> Self:
+        """Learn what the corruption needs from the training data and check that it fits.
+
+        Parameters
+        ----------
+        X : torch.Tensor or scipy.sparse CSR of shape (n_samples, n_features)
+            All rows of the training data, before the first batch.
+
+        Returns
+        -------
+        self : Corruption
+            The corruption itself. It is a copy of the one that the user gave.
+        """
+        return self
+
+    def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
+        """Corrupt a batch.
+
+        Parameters
+        ----------
+        X : torch.Tensor of shape (..., n_rows, n_features)
+            A copy of the clean batch, which may be changed in place.
+
+        level : float
+            The strength, ``corruption_level`` of the estimator; never 0 here.
+
+        generator : torch.Generator
+            The only source of randomness to use, on the device of X.
+
+        Returns
+        -------
+        X : torch.Tensor of shape (..., n_rows, n_features)
+            The corrupted batch.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} must define __call__(X, level, generator)"
+        )
+
+
+class GaussianNoise(Corruption):
+    """Add centered normal noise of standard deviation ``corruption_level`` to every entry.
+
+    See Also
+    --------
+    Masking : Removes entries instead of shifting them.
+
+    References
+    ----------
+    .. [1] Vincent, P. et al. (2010). Stacked denoising autoencoders: learning useful
+       representations in a deep network with a local denoising criterion. JMLR 11.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_ae.corruptions import GaussianNoise
+    >>> X = torch.zeros(1000, 10)
+    >>> noisy = GaussianNoise()(X.clone(), 0.5, torch.Generator().manual_seed(0))
+    >>> round(noisy.std().item(), 1)
+    0.5
+    """
+
+    max_level = math.inf
+
+    def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
+        """Corrupt a batch.
+
+        Parameters
+        ----------
+        X : torch.Tensor of shape (..., n_rows, n_features)
+            The batch.
+
+        level : float
+            Standard deviation of the noise.
+
+        generator : torch.Generator
+            The source of randomness.
+
+        Returns
+        -------
+        X : torch.Tensor of shape (..., n_rows, n_features)
+            The corrupted batch.
+        """
+        return X.add_(torch.empty_like(X).normal_(generator=generator), alpha=level)
+
+
+class Masking(Corruption):
+    """Blank random entries, each with probability ``corruption_level``.
+
+    Parameters
+    ----------
+    fill : {"zero", "mean"}, default="zero"
+        What a blanked entry becomes: zero, or the mean of its column in the training data. On
+        standardized columns the two are the same.
+
+    See Also
+    --------
+    RegionBlanking : Blanks a rectangle of an image at once.
+    SwapNoise : Fills in values that do occur in the column.
+
+    References
+    ----------
+    .. [1] Vincent, P. et al. (2008). Extracting and composing robust features with denoising
+       autoencoders. ICML.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_ae.corruptions import Masking
+    >>> X = Masking()(torch.ones(1000, 10), 0.3, torch.Generator().manual_seed(0))
+    >>> round(X.mean().item(), 1)
+    0.7
+    """
+
+    _parameter_constraints: dict = {"fill": [StrOptions({"zero", "mean"})]}
+
+    def __init__(self, fill: str = "zero") -> None:
+        self.fill = fill
+
+    def prepare(self, X: Any) -> Self:
+        """Store the means of the columns where they are needed.
+
+        Parameters
+        ----------
+        X : torch.Tensor or scipy.sparse CSR of shape (n_samples, n_features)
+            The training data.
+
+        Returns
+        -------
+        self : Masking
+            The corruption itself.
+        """
+        if self.fill == "mean":
+            self.mean_ = _column_mean(X)
+        return self
+
+    def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
+        """Corrupt a batch.
+
+        Parameters
+        ----------
+        X : torch.Tensor of shape (..., n_rows, n_features)
+            The batch.
+
+        level : float
+            Probability that an entry is blanked.
+
+        generator : torch.Generator
+            The source of randomness.
+
+        Returns
+        -------
+        X : torch.Tensor of shape (..., n_rows, n_features)
+            The corrupted batch.
+        """
+        if self.fill == "mean":
+            return torch.where(_chosen(X, level, generator), self.mean_.to(X), X)
+        return X.mul_(torch.empty_like(X).bernoulli_(1 - level, generator=generator))
+
+
+class SaltAndPepper(Corruption):
+    """Set random entries to the smallest or the largest value of their column, at a fair toss.
+
+    The extremes are those of the training data, so that the noise has the scale of each column.
+
+    See Also
+    --------
+    Masking : Sets the entries to zero or to the mean.
+
+    References
+    ----------
+    .. [1] Vincent, P. et al. (2010). Stacked denoising autoencoders: learning useful
+       representations in a deep network with a local denoising criterion. JMLR 11.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_ae.corruptions import SaltAndPepper
+    >>> X = torch.tensor([[0.0, 5.0], [1.0, 9.0]])
+    >>> noisy = SaltAndPepper().prepare(X)(X.clone(), 1.0, torch.Generator().manual_seed(0))
+    >>> bool(((noisy == X[0]) | (noisy == X[1])).all())
+    True
+    """
+
+    def prepare(self, X: Any) -> Self:
+        """Store the extremes of the columns.
+
+        Parameters
+        ----------
+        X : torch.Tensor or scipy.sparse CSR of shape (n_samples, n_features)
+            The training data.
+
+        Returns
+        -------
+        self : SaltAndPepper
+            The corruption itself.
+        """
+        self.low_, self.high_ = _column_range(X)
+        return self
+
+    def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
+        """Corrupt a batch.
+
+        Parameters
+        ----------
+        X : torch.Tensor of shape (..., n_rows, n_features)
+            The batch.
+
+        level : float
+            Probability that an entry is replaced.
+
+        generator : torch.Generator
+            The source of randomness.
+
+        Returns
+        -------
+        X : torch.Tensor of shape (..., n_rows, n_features)
+            The corrupted batch.
+        """
+        draw = torch.rand(X.shape, generator=generator, device=X.device)
+        X = torch.where(draw < level / 2, self.low_.to(X), X)
+        return torch.where(draw >= 1 - level / 2, self.high_.to(X), X)
+
+
+class SwapNoise(Corruption):
+    """Replace random entries by the same column of another row of the batch.
+
+    A donor row is drawn for every entry that is replaced, so each column keeps its own
+    distribution while the dependence between columns is broken. Made for tables.
+
+    Parameters
+    ----------
+    groups : sequence of sequence of int, default=None
+        Columns that move together, each group with one donor: the columns that encode one
+        category, say. Columns in no group move alone. With ``None`` every column does.
+
+    See Also
+    --------
+    Masking : For columns without a natural donor.
+
+    Notes
+    -----
+    In a batch of one row there is no other row, and nothing is replaced.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_ae.corruptions import SwapNoise
+    >>> X = torch.tensor([[1.0, 0.0, 3.0], [0.0, 1.0, 4.0]])
+    >>> SwapNoise(groups=[[0, 1]])(X.clone(), 1.0, torch.Generator().manual_seed(0))
+    tensor([[0., 1., 4.],
+            [1., 0., 3.]])
+    """
+
+    def __init__(self, groups: Sequence[Sequence[int]] | None = None) -> None:
+        self.groups = groups
+
+    def prepare(self, X: Any) -> Self:
+        """Check the groups against the number of columns.
+
+        Parameters
+        ----------
+        X : torch.Tensor or scipy.sparse CSR of shape (n_samples, n_features)
+            The training data.
+
+        Returns
+        -------
+        self : SwapNoise
+            The corruption itself.
+        """
+        if self.groups is not None:
+            self._group_of_column(X.shape[-1])
+        return self
+
+    def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
+        """Corrupt a batch.
+
+        Parameters
+        ----------
+        X : torch.Tensor of shape (..., n_rows, n_features)
+            The batch.
+
+        level : float
+            Probability that an entry, or a group of them, is replaced.
+
+        generator : torch.Generator
+            The source of randomness.
+
+        Returns
+        -------
+        X : torch.Tensor of shape (..., n_rows, n_features)
+            The corrupted batch.
+        """
+        n_rows, n_features = X.shape[-2:]
+        if n_rows == 1:
+            return X
+        of_column = None if self.groups is None else self._group_of_column(n_features)
+        n_groups = n_features if of_column is None else int(of_column.max()) + 1
+        shape = (*X.shape[:-1], n_groups)
+        swapped = torch.rand(shape, generator=generator, device=X.device) < level
+        shift = torch.randint(1, n_rows, shape, generator=generator, device=X.device)
+        row = torch.arange(n_rows, device=X.device).unsqueeze(-1)
+        donor = torch.where(swapped, (row + shift) % n_rows, row)
+        if of_column is not None:
+            donor = donor[..., of_column.to(X.device)]
+        return X.gather(-2, donor)
+
+    def _group_of_column(self, n_features: int) -> torch.Tensor:
+        """Return the number of the group that each column belongs to."""
+        groups = [] if self.groups is None else [list(group) for group in self.groups]
+        grouped = [column for group in groups for column in group]
+        wrong = [c for c in grouped if not (0 <= c < n_features)]
+        if wrong or len(set(grouped)) < len(grouped):
+            raise ValueError(
+                f"SwapNoise(groups={self.groups!r}) must hold each column at most once, as an "
+                f"index from 0 to {n_features - 1}, since X has {n_features} features."
+            )
+        groups += [[column] for column in sorted(set(range(n_features)) - set(grouped))]
+        of_column = torch.empty(n_features, dtype=torch.long)
+        for number, group in enumerate(groups):
+            of_column[group] = number
+        return of_column
+
+
+class RegionBlanking(Corruption):
+    """Blank a random rectangle of each image: its entries become zero.
+
+    The rectangle covers about the share ``corruption_level`` of the image's area. Its aspect ratio
+    is drawn log-uniformly from 1/2 to 2 times that of the image, its place uniformly; all channels
+    are blanked.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Shape of an image, ``(height, width)`` or ``(height, width, n_channels)``, in the order in
+        which its entries lie in a row of X.
+
+    See Also
+    --------
+    Masking : Blanks single entries, which their neighbors give away.
+
+    References
+    ----------
+    .. [1] Pathak, D. et al. (2016). Context encoders: feature learning by inpainting. CVPR.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_ae.corruptions import RegionBlanking
+    >>> blank = RegionBlanking(image_shape=(4, 4))
+    >>> X = blank(torch.ones(1, 16), 0.25, torch.Generator().manual_seed(1))
+    >>> int((X == 0).sum())
+    4
+    """
+
+    _parameter_constraints: dict = {"image_shape": [tuple, list]}
+
+    def __init__(self, image_shape: tuple[int, ...]) -> None:
+        self.image_shape = image_shape
+
+    def prepare(self, X: Any) -> Self:
+        """Check the shape against the number of columns.
+
+        Parameters
+        ----------
+        X : torch.Tensor or scipy.sparse CSR of shape (n_samples, n_features)
+            The training data.
+
+        Returns
+        -------
+        self : RegionBlanking
+            The corruption itself.
+        """
+        shape = tuple(self.image_shape)
+        if len(shape) not in (2, 3) or any(int(s) != s or s < 1 for s in shape):
+            raise ValueError(
+                f"RegionBlanking(image_shape={self.image_shape!r}) must be (height, width) or "
+                "(height, width, n_channels), all of them positive integers."
+            )
+        if math.prod(shape) != X.shape[-1]:
+            raise ValueError(
+                f"RegionBlanking(image_shape={self.image_shape!r}) makes {math.prod(shape)} "
+                f"entries an image, but X has {X.shape[-1]} features."
+            )
+        return self
+
+    def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
+        """Corrupt a batch.
+
+        Parameters
+        ----------
+        X : torch.Tensor of shape (..., n_rows, n_features)
+            The batch.
+
+        level : float
+            Share of the area that is blanked.
+
+        generator : torch.Generator
+            The source of randomness.
+
+        Returns
+        -------
+        X : torch.Tensor of shape (..., n_rows, n_features)
+            The corrupted batch.
+        """
+        height, width = self.image_shape[:2]
+        ratio, at_row, at_column = torch.rand(
+            (3, *X.shape[:-1], 1), generator=generator, device=X.device
+        )
+        # A side never leaves the image: the other one grows where this one meets the edge.
+        stretch = torch.exp2(2 * ratio - 1).sqrt().clamp(level**0.5, level**-0.5)
+        rows = _inside(height, level**0.5 * stretch, at_row)
+        columns = _inside(width, level**0.5 / stretch, at_column)
+        blank = rows.unsqueeze(-1) & columns.unsqueeze(-2)
+        images = X.view(*X.shape[:-1], height, width, -1)
+        return images.masked_fill_(blank.unsqueeze(-1), 0).view(X.shape)
+
+
+def _inside(size: int, share: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+    """Mark which of ``size`` positions lie in a stretch of that share, at a random place."""
+    length = (share * size).round().clamp(1, size)
+    start = (place * (size - length + 1)).floor()
+    position = torch.arange(size, device=share.device)
+    return (position >= start) & (position < start + length)
+
+
+def _chosen(X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
+    return torch.rand(X.shape, generator=generator, device=X.device) < level
+
+
+def _column_mean(X: Any) -> torch.Tensor:
+    if sparse.issparse(X):
+        return torch.as_tensor(mean_variance_axis(X, axis=0)[0])
+    return X.mean(dim=-2)
+
+
+def _column_range(X: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    if sparse.issparse(X):
+        low, high = min_max_axis(X, axis=0)
+        return torch.as_tensor(low), torch.as_tensor(high)
+    return X.amin(dim=-2), X.amax(dim=-2)
+
+
+CORRUPTIONS: dict[str, type[Corruption]] = {
+    "gaussian": GaussianNoise,
+    "masking": Masking,
+    "salt_and_pepper": SaltAndPepper,
+    "swap": SwapNoise,
+}

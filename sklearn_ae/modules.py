@@ -1,0 +1,367 @@
+"""The parts of the network: activations, and the dense encoder and decoder.
+
+The dense layers take any axes in front: with weights of one more axis, a stack of models runs as
+one.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from numbers import Integral
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from sklearn.base import BaseEstimator
+from torch import nn
+
+from sklearn_ae._validation import Interval
+
+__all__ = ["AutoencoderModule", "DenseDecoder", "DenseEncoder", "TopK"]
+
+Activation = str | Callable[[torch.Tensor], torch.Tensor]
+
+
+class TopK(BaseEstimator):
+    """Keep the ``k`` largest positive codes of each row and set the others to zero.
+
+    An activation: ``Autoencoder(activation=TopK(k=32))``. A row with fewer than ``k`` positive
+    pre-activations keeps those that it has.
+
+    Parameters
+    ----------
+    k : int, default=32
+        How many codes a row keeps, at most ``n_components``.
+
+    See Also
+    --------
+    sklearn_ae.penalties.L1 : Lets the number of active codes differ from row to row.
+
+    References
+    ----------
+    .. [1] Makhzani, A. & Frey, B. (2013). k-Sparse autoencoders. arXiv:1312.5663.
+    .. [2] Gao, L. et al. (2024). Scaling and evaluating sparse autoencoders. arXiv:2406.04093.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_ae.modules import TopK
+    >>> TopK(k=2)(torch.tensor([[3.0, -1.0, 2.0, 4.0]]))
+    tensor([[3., 0., 0., 4.]])
+    """
+
+    _parameter_constraints: dict = {"k": [Interval(Integral, 1, None, closed="left")]}
+
+    def __init__(self, k: int = 32) -> None:
+        self.k = k
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply the activation to the last axis.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (..., n_components)
+            The pre-activations.
+
+        Returns
+        -------
+        codes : torch.Tensor of shape (..., n_components)
+            The codes.
+        """
+        values, index = x.topk(self.k, dim=-1, sorted=False)
+        return torch.zeros_like(x).scatter(-1, index, values.relu())
+
+
+def _identity(x: torch.Tensor) -> torch.Tensor:
+    return x
+
+
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "elu": F.elu,
+    "gelu": F.gelu,
+    "identity": _identity,
+    "leaky_relu": F.leaky_relu,
+    "relu": torch.relu,
+    "sigmoid": torch.sigmoid,
+    "silu": F.silu,
+    "softplus": F.softplus,
+    "tanh": torch.tanh,
+}
+
+
+def _apply(activation: Activation, x: torch.Tensor) -> torch.Tensor:
+    function = ACTIVATIONS[activation] if isinstance(activation, str) else activation
+    return function(x)
+
+
+class _Dense(nn.Module):
+    """``x @ weight.mT + bias``; a row of the weight is what one unit looks for."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(n_in)
+        self.weight = nn.Parameter(torch.empty(n_out, n_in).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(n_out).uniform_(-bound, bound))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return _affine(x, self.weight.mT, self.bias)
+
+
+class _Atoms(nn.Module):
+    """``x @ weight + bias``; a row of the weight, an atom, is what one unit draws."""
+
+    def __init__(self, n_in: int, n_out: int, weight: nn.Parameter | None = None) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(n_in)
+        if weight is None:
+            weight = nn.Parameter(torch.empty(n_in, n_out).uniform_(-bound, bound))
+        self.weight = weight
+        self.bias = nn.Parameter(torch.empty(n_out).uniform_(-bound, bound))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return _affine(x, self.weight, self.bias)
+
+    @torch.no_grad()
+    def normalize(self) -> None:
+        norm = torch.linalg.vector_norm(self.weight, dim=-1, keepdim=True)
+        self.weight.div_(norm.clamp_min(torch.finfo(norm.dtype).tiny))
+
+
+def _affine(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    if weight.dim() == 2:
+        return torch.addmm(bias, x, weight)
+    return torch.baddbmm(bias.unsqueeze(-2), x, weight)
+
+
+class DenseEncoder(nn.Module):
+    """Dense layers from the input to the code.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Widths from ``n_features_in`` to ``n_components``.
+
+    activation : str or callable
+        Activation of the code.
+
+    hidden_activation : str or callable
+        Activation of the layers before it.
+
+    Attributes
+    ----------
+    layers : torch.nn.ModuleList
+        The layers, each with ``weight`` of shape (n_out, n_in) and ``bias`` of shape (n_out,).
+
+    See Also
+    --------
+    DenseDecoder : The mirrored decoder.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_ae.modules import DenseEncoder
+    >>> DenseEncoder([4, 8, 3], "relu", "relu")(torch.ones(5, 4)).shape
+    torch.Size([5, 3])
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], activation: Activation, hidden_activation: Activation
+    ) -> None:
+        super().__init__()
+        self.activation = activation
+        self.hidden_activation = hidden_activation
+        self.layers = nn.ModuleList(
+            _Dense(n_in, n_out) for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Encode.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (..., n_rows, n_features_in)
+            The input.
+
+        Returns
+        -------
+        codes : torch.Tensor of shape (..., n_rows, n_components)
+            The codes.
+        """
+        for layer in self.layers[:-1]:
+            x = _apply(self.hidden_activation, layer(x))
+        return _apply(self.activation, self.layers[-1](x))
+
+
+class DenseDecoder(nn.Module):
+    """Dense layers from the code to the reconstruction; the last one is linear.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Widths from ``n_components`` to ``n_features_in``.
+
+    hidden_activation : str or callable
+        Activation of the layers before the last.
+
+    tied_to : DenseEncoder, default=None
+        The encoder whose weights this decoder shares, transposed. The biases are its own.
+
+    Attributes
+    ----------
+    layers : torch.nn.ModuleList
+        The layers, each with ``weight`` of shape (n_in, n_out), one row an atom, and ``bias`` of
+        shape (n_out,).
+
+    See Also
+    --------
+    DenseEncoder : The encoder that it mirrors.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_ae.modules import DenseDecoder
+    >>> DenseDecoder([3, 8, 4], "relu")(torch.ones(5, 3)).shape
+    torch.Size([5, 4])
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        hidden_activation: Activation,
+        tied_to: DenseEncoder | None = None,
+    ) -> None:
+        super().__init__()
+        self.hidden_activation = hidden_activation
+        weights = [None] * (len(sizes) - 1)
+        if tied_to is not None:
+            weights = [layer.weight for layer in reversed(tied_to.layers)]
+        self.layers = nn.ModuleList(
+            _Atoms(n_in, n_out, weight)
+            for n_in, n_out, weight in zip(sizes[:-1], sizes[1:], weights, strict=True)
+        )
+
+    def forward(self, codes: torch.Tensor) -> torch.Tensor:
+        """Decode.
+
+        Parameters
+        ----------
+        codes : torch.Tensor of shape (..., n_rows, n_components)
+            The codes.
+
+        Returns
+        -------
+        output : torch.Tensor of shape (..., n_rows, n_features_in)
+            The reconstruction; its logits under ``loss="binary_cross_entropy"``.
+        """
+        for layer in self.layers[:-1]:
+            codes = _apply(self.hidden_activation, layer(codes))
+        return self.layers[-1](codes)
+
+    def normalize_atoms(self) -> None:
+        """Scale every atom of every layer to unit norm, in place."""
+        for layer in self.layers:
+            layer.normalize()
+
+
+class AutoencoderModule(nn.Module):
+    """An encoder and a decoder.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        From the input to the code.
+
+    decoder : torch.nn.Module
+        From the code to the output.
+
+    See Also
+    --------
+    DenseEncoder : The built-in encoder.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_ae.modules import AutoencoderModule
+    >>> net = AutoencoderModule(torch.nn.Linear(4, 9), torch.nn.Linear(9, 4))
+    >>> output, codes = net(torch.ones(2, 4))
+    >>> output.shape, codes.shape
+    (torch.Size([2, 4]), torch.Size([2, 9]))
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode and decode.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (n_rows, n_features_in)
+            The input.
+
+        Returns
+        -------
+        output : torch.Tensor of shape (n_rows, n_features_in)
+            The output of the decoder.
+
+        codes : torch.Tensor of shape (n_rows, n_components)
+            The codes.
+        """
+        codes = self.encoder(x)
+        return self.decoder(codes), codes
+
+
+def build_autoencoder(
+    n_features: int,
+    n_components: int,
+    *,
+    hidden_layer_sizes: Sequence[int] = (),
+    activation: Activation = "relu",
+    tied_weights: bool = False,
+    encoder: Any = None,
+    decoder: Any = None,
+) -> AutoencoderModule:
+    """Build the network from the parameters of an estimator.
+
+    Parameters
+    ----------
+    n_features, n_components : int
+        Widths of the input and of the code.
+
+    hidden_layer_sizes, activation, tied_weights, encoder, decoder
+        As in :class:`~sklearn_ae.Autoencoder`.
+
+    Returns
+    -------
+    module : AutoencoderModule
+        A new network. Modules that were given are copied, both at once, so that what they share
+        stays shared.
+    """
+    encoder, decoder = copy.deepcopy((encoder, decoder))
+    encoder = _made(encoder, "encoder", n_features, n_components)
+    decoder = _made(decoder, "decoder", n_features, n_components)
+    activation = copy.deepcopy(activation)
+    hidden = "relu" if isinstance(activation, TopK) else activation
+    sizes = [n_features, *hidden_layer_sizes, n_components]
+    if encoder is None:
+        encoder = DenseEncoder(sizes, activation, hidden)
+    if decoder is None:
+        decoder = DenseDecoder(sizes[::-1], hidden, encoder if tied_weights else None)
+    return AutoencoderModule(encoder, decoder)
+
+
+def _made(part: Any, name: str, n_features: int, n_components: int) -> nn.Module | None:
+    # A module is callable too, so it has to be told from a function first.
+    if part is None or isinstance(part, nn.Module):
+        return part
+    module = part(n_features, n_components)
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"{name}={part!r} must return a torch.nn.Module when called with (n_features_in, "
+            f"n_components) = ({n_features}, {n_components}), got {type(module).__name__}."
+        )
+    return module
