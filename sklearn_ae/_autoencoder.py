@@ -264,9 +264,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         X = self._check_X(X)
         encoder, decode = self.net_.module_.encoder, self._decode()
         out = np.empty(X.shape, NUMPY_DTYPES[self._precision])
-        return in_batches(
-            lambda x: decode(encoder(x)), self.net_, X, out, self._n_features_out
-        )
+        return in_batches(lambda x: decode(encoder(x)), self.net_, X, out, self._n_features_out)
 
     def score_samples(self, X):
         """Return minus the mean squared reconstruction error of each row, whatever ``loss`` is.

@@ -264,6 +264,25 @@ class DenseDecoder(nn.Module):
         for layer in self.layers:
             layer.normalize()
 
+    @torch.no_grad()
+    def mirror(self, encoder: DenseEncoder) -> None:
+        """Let an encoder start as the transpose of this decoder, in place.
+
+        Parameters
+        ----------
+        encoder : DenseEncoder
+            The encoder of the same widths.
+
+        Notes
+        -----
+        Atoms of unit norm in random directions, of which rectified codes use one half, give back
+        ``n_out / (2 * n_in)`` times their input: the encoder is scaled by the inverse, at most 1.
+        """
+        for atoms, layer in zip(reversed(self.layers), encoder.layers, strict=True):
+            if layer.weight is not atoms.weight:
+                n_out, n_in = layer.weight.shape
+                layer.weight.copy_(atoms.weight * min(1.0, 2 * n_in / n_out))
+
 
 class AutoencoderModule(nn.Module):
     """An encoder and a decoder.

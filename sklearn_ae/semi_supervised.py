@@ -1,4 +1,4 @@
-"""Labeled and unlabeled rows in one X, through pipelines and searches."""
+"""Labeled and unlabeled rows together in one X, through pipelines and searches."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy import sparse
+from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
-from sklearn.config_context import get_config
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.metadata_routing import (
@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._validation import (
     HasMethods,
+    MissingValues,
     check_method_params,
     fit_context,
     process_routing,
@@ -30,3 +31,792 @@ from sklearn_ae._validation import (
     validate_parameter_constraints,
     validate_params,
 )
+
+__all__ = ["LabeledOnly", "SemiSupervisedSplit", "is_unlabeled"]
+
+_PREDICTIONS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+
+
+@validate_params(
+    {"y": "no_validation", "unlabeled": [MissingValues()]}, prefer_skip_nested_validation=True
+)
+def is_unlabeled(y, unlabeled="auto"):
+    """Tell which rows of y hold the marker of a missing label instead of a label.
+
+    :class:`LabeledOnly` and :class:`SemiSupervisedSplit` go by it.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Labels or targets: a list, an array, or a series or data frame of pandas or polars.
+
+    unlabeled : "auto", int, float, str, NaN, `pandas.NA` or None, default="auto"
+        The marker. `"auto"` goes by the type of `y`:
+
+        ======================  ======================  ================================
+        type of `y`             marker                  not a marker
+        ======================  ======================  ================================
+        integer                 -1, missing value       any other integer
+        float                   missing value           -1.0, which is a target
+        object, string          missing value, -1       `"-1"`, which is an error
+        boolean                 missing value
+        ======================  ======================  ================================
+
+        A missing value is NaN, `None`, `pandas.NA` or a null of polars. A list has the type that
+        NumPy gives it, except that numbers beside strings stay numbers, and an object array of
+        numbers and missing values has the type of its numbers. `"-1"` is an error because it is
+        what NumPy makes of the -1 in `["cat", "dog", -1]`: it is a marker or a class, and only
+        `unlabeled="-1"` or `unlabeled=None` can say which.
+
+        `None` marks nothing, NaN and `pandas.NA` stand for any missing value, and any other value
+        is compared by `==`. A marker that is literally the string `"auto"` can't be expressed.
+
+    Returns
+    -------
+    unlabeled_rows : ndarray of shape (n_samples,) and dtype bool
+        Whether each row is unlabeled. With several outputs a row is unlabeled when all of them
+        are marked.
+
+    Raises
+    ------
+    ValueError
+        If `y` is None or has not one or two dimensions, if only some outputs of a row are marked,
+        or if `y` holds `"-1"` and `unlabeled="auto"`.
+    TypeError
+        If `y` is sparse.
+
+    See Also
+    --------
+    LabeledOnly : Fit an estimator on the labeled rows.
+    SemiSupervisedSplit : Cross-validate on the labeled rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ae.semi_supervised import is_unlabeled
+    >>> is_unlabeled([2, 0, -1])
+    array([False, False,  True])
+    >>> is_unlabeled([0.5, -1.0, np.nan])
+    array([False, False,  True])
+    >>> is_unlabeled(["cat", "dog", -1])
+    array([False, False,  True])
+    >>> is_unlabeled(["cat", "dog", "?"], unlabeled="?")
+    array([False, False,  True])
+    """
+    marks = _marks(_as_array(y), unlabeled)
+    if marks.ndim == 1:
+        return marks
+    rows = marks.all(axis=1)
+    partly = np.flatnonzero(marks.any(axis=1) & ~rows)
+    if partly.size:
+        raise ValueError(
+            f"Row {partly[0]} of y has some outputs that are marked as unlabeled and some that are "
+            f"not (unlabeled={unlabeled!r}). Mark all outputs of a row or none of them, or set "
+            "`unlabeled=None` if these values are targets."
+        )
+    return rows
+
+
+def _estimator_has(attribute):
+    """Make the check of `available_if` for what the fitted or else the given estimator has."""
+
+    def check(self):
+        # Raises the AttributeError of the estimator itself.
+        getattr(getattr(self, "estimator_", self.estimator), attribute)
+        return True
+
+    return check
+
+
+class LabeledOnly(MetaEstimatorMixin, BaseEstimator):
+    """Fit an estimator on the labeled rows of X only.
+
+    The last step of a pipeline whose earlier steps, an autoencoder among them, learn from all
+    rows. `X` holds labeled and unlabeled rows, `y` holds a marker where there is no label, so
+    that both pass through pipelines, feature unions and searches like any other data.
+
+    It is a classifier, a regressor or a transformer as `estimator` is, and has those of the
+    methods below that `estimator` has.
+
+    Parameters
+    ----------
+    estimator : estimator object
+        The estimator that is cloned and fitted on the labeled rows.
+
+    unlabeled : "auto", int, float, str, NaN, `pandas.NA` or None, default="auto"
+        What `y` holds where there is no label. `"auto"` is -1 if `y` has integers, NaN if it has
+        floats, and `None`, NaN, `pandas.NA` or the integer -1 if it has objects or strings. `None`
+        marks nothing, any other value is taken literally; :func:`is_unlabeled` has the details.
+
+        Classes that are -1 and 1 need `unlabeled=None`.
+
+    Attributes
+    ----------
+    estimator_ : estimator object
+        The fitted clone of `estimator`.
+
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, without the marker. Only if `estimator_` has them.
+
+    n_features_in_ : int
+        Number of features seen during :term:`fit`. Only if `estimator_` has it.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during :term:`fit`. Only if `estimator_` has them.
+
+    See Also
+    --------
+    SemiSupervisedSplit : Cross-validation that scores labeled rows only.
+    is_unlabeled : Tell which rows a marker marks.
+    sklearn.semi_supervised.SelfTrainingClassifier : Labels the unlabeled rows by itself, round
+        by round; with `max_iter=0` it fits on the labeled rows only.
+
+    Notes
+    -----
+    X is neither validated nor converted: `estimator` gets the labeled rows of a data frame as a
+    data frame, and X itself, uncopied, if every row is labeled. `y` reaches it as an array: an
+    object array whose labels are all numbers or booleans gets their type, and for a classifier
+    floats that are all whole numbers become integers when unlabeled rows were left out, as it is
+    the NaN that made them floats. Strings stay strings.
+
+    Parameters of `fit` and `score` with as many rows as X, `sample_weight` for one, are cut to the
+    labeled rows. They are passed on as they are given, or, with metadata routing, as `estimator`
+    requests them.
+
+    Meta-estimators that look at `y` themselves, such as
+    :class:`~sklearn.ensemble.VotingClassifier`, :class:`~sklearn.ensemble.StackingClassifier` or
+    :class:`~sklearn.multiclass.OneVsRestClassifier`, take -1 for a class. They belong inside,
+    as `LabeledOnly(VotingClassifier(...))`.
+
+    Examples
+    --------
+    Both steps see 150 rows; the scaler learns from all of them, the classifier from 50:
+
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_ae.semi_supervised import LabeledOnly
+    >>> X, y = load_iris(return_X_y=True)
+    >>> few = np.where(np.arange(150) % 3 == 0, y, -1)
+    >>> pipe = make_pipeline(StandardScaler(), LabeledOnly(LogisticRegression()))
+    >>> pipe.fit(X, few).classes_
+    array([0, 1, 2])
+    >>> bool(pipe.score(X, y) > 0.9)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit"])],
+        "unlabeled": [MissingValues()],
+    }
+
+    def __init__(self, estimator, *, unlabeled="auto"):
+        self.estimator = estimator
+        self.unlabeled = unlabeled
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, **fit_params):
+        """Fit a clone of the estimator on the labeled rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Labeled and unlabeled rows.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The label of each row, or the marker that says that it has none.
+
+        **fit_params : dict
+            Parameters of the estimator's `fit`. Those with `n_samples` rows are cut to the labeled
+            rows.
+
+        Returns
+        -------
+        self : LabeledOnly
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If no row is labeled; if `y` is exactly -1 and 1, `unlabeled="auto"` and the estimator
+            is a classifier, which would be left with one class; and where :func:`is_unlabeled`
+            raises.
+
+        Warns
+        -----
+        UserWarning
+            If -1 is one of more than two classes and `unlabeled` does not say that it is a marker.
+        """
+        params = self._routed("fit", fit_params)
+        y = _as_array(y)
+        X, labels, params = self._labeled_part(X, y, params)
+        if is_classifier(self):
+            self._check_minus_one(y, labels)
+        estimator = clone(self.estimator)
+        estimator.fit(X, labels, **params)
+        self.estimator_ = estimator
+        return self
+
+    @available_if(_estimator_has("predict"))
+    def predict(self, X, **params):
+        """Predict the target of each row with the fitted estimator.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        **params : dict
+            Parameters of the estimator's `predict`.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The predicted classes or values; never the marker.
+        """
+        return self._delegate("predict", X, params)
+
+    @available_if(_estimator_has("predict_proba"))
+    def predict_proba(self, X, **params):
+        """Predict the probability of each class with the fitted estimator.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        **params : dict
+            Parameters of the estimator's `predict_proba`.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            The probabilities, in the order of `classes_`.
+        """
+        return self._delegate("predict_proba", X, params)
+
+    @available_if(_estimator_has("predict_log_proba"))
+    def predict_log_proba(self, X, **params):
+        """Predict the log-probability of each class with the fitted estimator.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        **params : dict
+            Parameters of the estimator's `predict_log_proba`.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_samples, n_classes)
+            The log-probabilities, in the order of `classes_`.
+        """
+        return self._delegate("predict_log_proba", X, params)
+
+    @available_if(_estimator_has("decision_function"))
+    def decision_function(self, X, **params):
+        """Compute the decision function of the fitted estimator.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        **params : dict
+            Parameters of the estimator's `decision_function`.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            The confidence in each class.
+        """
+        return self._delegate("decision_function", X, params)
+
+    @available_if(_estimator_has("transform"))
+    def transform(self, X, **params):
+        """Transform all rows with the fitted estimator.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        **params : dict
+            Parameters of the estimator's `transform`.
+
+        Returns
+        -------
+        X_new : {ndarray, sparse matrix} of shape (n_samples, n_features_new)
+            The transformed rows, labeled and unlabeled.
+        """
+        return self._delegate("transform", X, params)
+
+    @available_if(_estimator_has("transform"))
+    def fit_transform(self, X, y, **fit_params):
+        """Fit on the labeled rows, then transform all rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Labeled and unlabeled rows.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The label of each row, or the marker that says that it has none.
+
+        **fit_params : dict
+            Parameters of the estimator's `fit`, as for :meth:`fit`.
+
+        Returns
+        -------
+        X_new : {ndarray, sparse matrix} of shape (n_samples, n_features_new)
+            The transformed rows, labeled and unlabeled.
+        """
+        return self.fit(X, y, **fit_params).transform(X)
+
+    @available_if(_estimator_has("score"))
+    def score(self, X, y, **params):
+        """Score the fitted estimator on the labeled rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Labeled and unlabeled rows.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The label of each row, or the marker that says that it has none.
+
+        **params : dict
+            Parameters of the estimator's `score`, such as `sample_weight`. Those with `n_samples`
+            rows are cut to the labeled rows.
+
+        Returns
+        -------
+        score : float
+            What the estimator's `score` gives for the labeled rows.
+
+        Raises
+        ------
+        ValueError
+            If no row is labeled, and where :func:`is_unlabeled` raises.
+        """
+        check_is_fitted(self)
+        params = self._routed("score", params)
+        X, labels, params = self._labeled_part(X, _as_array(y), params)
+        return self.estimator_.score(X, labels, **params)
+
+    @available_if(_estimator_has("get_feature_names_out"))
+    def get_feature_names_out(self, input_features=None):
+        """Get the names of the features that `transform` gives.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the features that go in.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str objects of shape (n_features_new,)
+            The names.
+        """
+        check_is_fitted(self)
+        return self.estimator_.get_feature_names_out(input_features)
+
+    @available_if(_estimator_has("set_output"))
+    def set_output(self, *, transform=None):
+        """Set the container that `transform` gives, for the estimator and its fitted clone.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None, default=None
+            The container. None leaves it as it is.
+
+        Returns
+        -------
+        self : LabeledOnly
+            The estimator itself.
+        """
+        self.estimator.set_output(transform=transform)
+        if hasattr(self, "estimator_"):
+            self.estimator_.set_output(transform=transform)
+        return self
+
+    def get_metadata_routing(self):
+        """Get the routing of metadata: every method passes it to the same one of the estimator.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            The routing information.
+        """
+        mapping = MethodMapping().add(caller="fit_transform", callee="fit")
+        for method in ("fit", "transform", "score", *_PREDICTIONS):
+            mapping.add(caller=method, callee=method)
+        return MetadataRouter(owner=type(self).__name__).add(
+            estimator=self.estimator, method_mapping=mapping
+        )
+
+    @property
+    def classes_(self):
+        """The class labels, without the marker."""
+        return self.estimator_.classes_
+
+    @property
+    def n_features_in_(self):
+        """Number of features seen during :term:`fit`."""
+        return self.estimator_.n_features_in_
+
+    @property
+    def feature_names_in_(self):
+        """Names of features seen during :term:`fit`."""
+        return self.estimator_.feature_names_in_
+
+    def __sklearn_tags__(self):
+        tags = get_tags(self.estimator)
+        # y is what says which rows are labeled, even if the estimator itself has no use for it.
+        tags.target_tags.required = True
+        return tags
+
+    def _routed(self, method, params):
+        """Choose the parameters that one of the estimator's methods gets."""
+        if get_config()["enable_metadata_routing"]:
+            return process_routing(self, method, **params)["estimator"][method]
+        return params
+
+    def _delegate(self, method, X, params):
+        check_is_fitted(self)
+        return getattr(self.estimator_, method)(X, **self._routed(method, params))
+
+    def _labeled_part(self, X, labels, params):
+        """Cut X, its labels and the metadata to the labeled rows."""
+        unlabeled = is_unlabeled(labels, self.unlabeled)
+        rows, *_ = indexable(X, labels, params.get("sample_weight"))
+        if not unlabeled.any():
+            return X, labels, params
+        _check_some_are_labeled(unlabeled, self.unlabeled)
+        labeled = np.flatnonzero(~unlabeled)
+        return (
+            safe_indexing(rows, labeled),
+            _labels_at(labels, labeled, whole_numbers=is_classifier(self)),
+            check_method_params(rows, params, indices=labeled),
+        )
+
+    def _check_minus_one(self, y, labels):
+        """Catch the -1 whose meaning the user has not given and the default may get wrong."""
+        if not (self.unlabeled is None or _is_auto(self.unlabeled)):
+            return
+        if labels.dtype.kind not in "if" or labels.size != len(labels):
+            return
+        classes = np.unique(labels)
+        if len(labels) < len(y) and y.dtype.kind == "i" and np.array_equal(classes, [1]):
+            raise ValueError(
+                "y holds -1 and 1 only, and unlabeled='auto' takes -1 for a missing label, which "
+                "leaves one class. Set `unlabeled=None` if -1 and 1 are the classes, or "
+                "`unlabeled=-1` if -1 is the marker all the same."
+            )
+        if len(classes) > 2 and -1 in classes:
+            warnings.warn(
+                f"y holds -1 beside {len(classes) - 1} other numbers, and "
+                f"unlabeled={self.unlabeled!r} takes it for a class. Set `unlabeled=-1` if it "
+                "marks the rows without a label.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+
+class SemiSupervisedSplit(BaseEstimator):
+    """Cross-validate on the labeled rows; the unlabeled ones are always trained on.
+
+    The labeled rows are split as `cv` splits them. The unlabeled rows join the training part of
+    every split and are in no test part, so that every scorer counts labeled rows only.
+
+    Parameters
+    ----------
+    cv : int, cross-validation generator, iterable or None, default=5
+        How to split the labeled rows:
+
+        - an int, the number of folds, or `None`, which is 5: stratified folds if the labels are
+          binary or multiclass (see :func:`~sklearn.utils.multiclass.type_of_target`), else
+          :class:`~sklearn.model_selection.KFold`;
+        - a splitter of scikit-learn;
+        - a list of (train, test) index arrays that count the labeled rows only, in their order.
+
+    unlabeled : "auto", int, float, str, NaN, `pandas.NA` or None, default="auto"
+        What `y` holds where there is no label, as for :class:`LabeledOnly`;
+        :func:`is_unlabeled` has the details.
+
+    Attributes
+    ----------
+    shuffle : bool
+        That of `cv`, if it has one. Searches that need the same folds in every round look at it.
+
+    random_state : int, RandomState instance or None
+        That of `cv`, if it has one.
+
+    See Also
+    --------
+    LabeledOnly : Fit an estimator on the labeled rows.
+    sklearn.model_selection.PredefinedSplit : Does the same where the folds are known beforehand:
+        rows of fold -1 are in every training part.
+
+    Notes
+    -----
+    Whole numbers look like classes, in floats too. For a regression on counts pass
+    `KFold(5)` rather than 5.
+
+    Metadata routing: the splitter requests what `cv` requests, so `groups` reaches
+    `SemiSupervisedSplit(GroupKFold(5))`. Groups have one entry for each row, labeled or not.
+
+    The test parts do not cover the unlabeled rows. Hence
+    :func:`~sklearn.model_selection.cross_val_predict`, which needs a partition, refuses this
+    splitter, and so do :class:`~sklearn.ensemble.StackingRegressor` and
+    :class:`~sklearn.ensemble.StackingClassifier`, which are built on it. The latter refuses NaN
+    and `None` in `y`, but turns integers, -1 included, into 0, 1, ... before it splits: no splitter
+    can see the marker then, and this one warns that it finds no -1.
+
+    In :class:`~sklearn.model_selection.HalvingGridSearchCV` let `resource` be a parameter of the
+    estimator, such as `"clf__estimator__n_estimators"` for a last step
+    `("clf", LabeledOnly(XGBClassifier()))`. The default, `"n_samples"`, draws rows without a look
+    at `y`, so that the first rounds would drop most of what few labels there are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ae.semi_supervised import SemiSupervisedSplit
+    >>> X = np.zeros((6, 1))
+    >>> y = np.array([0, -1, 1, 0, -1, 1])
+    >>> for train, test in SemiSupervisedSplit(2).split(X, y):
+    ...     print(train, test)
+    [1 3 4 5] [0 2]
+    [0 1 2 4] [3 5]
+    """
+
+    _parameter_constraints: dict = {"cv": ["cv_object"], "unlabeled": [MissingValues()]}
+    # `groups` are requested as `cv` requests them: there is no `set_split_request` here.
+    __metadata_request__split = {"groups": UNUSED}
+
+    def __init__(self, cv=5, *, unlabeled="auto"):
+        self.cv = cv
+        self.unlabeled = unlabeled
+
+    def split(self, X, y=None, groups=None):
+        """Generate the indices of each training and test part.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Labeled and unlabeled rows.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The label of each row, or the marker that says that it has none. Must be given.
+
+        groups : array-like of shape (n_samples,), default=None
+            The group of each row, for a `cv` that uses groups.
+
+        Yields
+        ------
+        train : ndarray of shape (n_train,)
+            Ascending indices of the training rows, all unlabeled rows among them.
+
+        test : ndarray of shape (n_test,)
+            Indices of the test rows, all labeled, in the order of `cv`.
+
+        Raises
+        ------
+        ValueError
+            If `y` is None or no row is labeled, and where :func:`is_unlabeled` or `cv` raises, as
+            for more folds than there are labeled rows.
+
+        Warns
+        -----
+        UserWarning
+            If `y` has integers, none of them -1, and `unlabeled="auto"`: every row is labeled.
+        """
+        self._validate()
+        X, labels, groups, unlabeled = self._labeled_part(X, y, groups)
+        if not unlabeled.any() and _is_auto(self.unlabeled) and labels.dtype.kind in "iu":
+            warnings.warn(
+                "y holds integers without a -1, so every row counts as labeled. Set "
+                "`unlabeled=None` if that is right; otherwise something has encoded y before it "
+                "was split, as StackingClassifier does.",
+                UserWarning,
+                stacklevel=2,
+            )
+        labeled, unlabeled = np.flatnonzero(~unlabeled), np.flatnonzero(unlabeled)
+        cv = check_cv(self.cv, labels, classifier=True)
+        for train, test in cv.split(X, labels, groups):
+            yield np.sort(np.concatenate([labeled[train], unlabeled])), labeled[test]
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        """Count the splits.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
+            Labeled and unlabeled rows.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            The labels and markers. Only a `cv` that counts rows or groups needs X and `y`.
+
+        groups : array-like of shape (n_samples,), default=None
+            The group of each row, for a `cv` that uses groups.
+
+        Returns
+        -------
+        n_splits : int
+            The number of splits.
+        """
+        self._validate()
+        if X is None or y is None:
+            return check_cv(self.cv).get_n_splits()
+        X, labels, groups, _ = self._labeled_part(X, y, groups)
+        return check_cv(self.cv, labels, classifier=True).get_n_splits(X, labels, groups)
+
+    def get_metadata_routing(self):
+        """Get the metadata that `cv` requests.
+
+        Returns
+        -------
+        routing : MetadataRequest
+            The request of `cv`.
+        """
+        return get_routing_for_object(self.cv)
+
+    @property
+    def shuffle(self):
+        """Whether `cv` shuffles."""
+        return self.cv.shuffle
+
+    @property
+    def random_state(self):
+        """The random state of `cv`."""
+        return self.cv.random_state
+
+    def _validate(self):
+        validate_parameter_constraints(
+            self._parameter_constraints,
+            self.get_params(deep=False),
+            caller_name=type(self).__name__,
+        )
+        if isinstance(self.cv, Iterator):
+            raise TypeError(
+                f"The 'cv' parameter of {type(self).__name__} is an iterator, which can be read "
+                "only once. Pass a list of its (train, test) pairs."
+            )
+
+    def _labeled_part(self, X, y, groups):
+        """Cut X, y and groups to the labeled rows."""
+        labels = _as_array(y)
+        unlabeled = is_unlabeled(labels, self.unlabeled)
+        X, labels, groups = indexable(X, labels, groups)
+        _check_some_are_labeled(unlabeled, self.unlabeled)
+        if unlabeled.any():
+            labeled = np.flatnonzero(~unlabeled)
+            X = safe_indexing(X, labeled)
+            labels = _labels_at(labels, labeled)
+            groups = safe_indexing(groups, labeled) if groups is not None else None
+        return X, labels, groups, unlabeled
+
+
+def _as_array(y):
+    """Convert y to an array in which integers, booleans, strings and missing values stay apart."""
+    if y is None:
+        raise ValueError(
+            "To tell labeled from unlabeled rows requires y to be passed, but the target y is None."
+        )
+    if sparse.issparse(y):
+        raise TypeError("A sparse y can't be searched for a marker; pass y.toarray() instead.")
+    if hasattr(y, "columns"):
+        labels = np.column_stack([_as_array(y[name]).astype(object) for name in y.columns])
+    elif not isinstance(getattr(y, "dtype", np.dtype(object)), np.dtype):
+        # pandas extension types, polars, torch. As an array, a missing integer would be a float.
+        labels = np.array(y.to_list() if hasattr(y, "to_list") else y.tolist(), dtype=object)
+    else:
+        labels = np.asarray(y)
+        if labels.dtype.kind in "US" and not hasattr(y, "dtype"):
+            # NumPy made strings of numbers that stand beside strings.
+            mixed = np.array(y, dtype=object)
+            if not all(isinstance(label, str) for label in mixed.flat):
+                labels = mixed
+    if labels.ndim not in (1, 2):
+        raise ValueError(f"y should be a 1d or 2d array, got an array of shape {labels.shape}.")
+    return _with_type_of_labels(labels)
+
+
+def _with_type_of_labels(labels):
+    """Give an object array of numbers or booleans the type of these."""
+    if labels.dtype.kind != "O":
+        return labels
+    typed = np.array(labels.tolist())
+    has_missing = typed.dtype.kind == "f" and np.isnan(typed).any()
+    return typed if typed.dtype.kind in "biuf" and not has_missing else labels
+
+
+def _labels_at(labels, rows, *, whole_numbers=False):
+    """Take the labels of some rows, in the type that they have without the markers."""
+    labels = _with_type_of_labels(labels[rows])
+    if whole_numbers and labels.dtype.kind == "f":
+        exact = np.abs(labels.astype(np.float64)) < 2**53
+        if (exact & (labels == np.floor(labels))).all():
+            labels = labels.astype(np.int64)
+    return labels
+
+
+def _marks(labels, unlabeled):
+    """Compare each entry of an array with the marker."""
+    if unlabeled is None:
+        return np.zeros(labels.shape, dtype=bool)
+    if labels.dtype.kind in "biuf":
+        if _is_auto(unlabeled):
+            unlabeled = -1 if labels.dtype.kind == "i" else np.nan
+        if isinstance(unlabeled, str):
+            return np.zeros(labels.shape, dtype=bool)
+        return np.isnan(labels) if _is_missing(unlabeled) else labels == unlabeled
+    values = labels.ravel().tolist()
+    if _is_auto(unlabeled):
+        if any(isinstance(value, str) and value == "-1" for value in values):
+            raise ValueError(
+                "y holds the string '-1', which is what NumPy makes of a -1 beside strings. Set "
+                "`unlabeled='-1'` if it marks the rows without a label, `unlabeled=None` if it is "
+                "a class."
+            )
+        integers = not any(_is_float(value) for value in values if not _is_missing(value))
+        marks = [
+            _is_missing(value) or (integers and isinstance(value, Integral) and value == -1)
+            for value in values
+        ]
+    elif _is_missing(unlabeled):
+        marks = [_is_missing(value) for value in values]
+    else:
+        marks = [not _is_missing(value) and value == unlabeled for value in values]
+    return np.array(marks, dtype=bool).reshape(labels.shape)
+
+
+def _is_float(value):
+    return isinstance(value, Real) and not isinstance(value, Integral)
+
+
+def _is_missing(value):
+    """Tell None, NaN of any float type, and NA and NaT of pandas, without importing pandas."""
+    not_available = type(value).__name__ in ("NAType", "NaTType")
+    return value is None or not_available or (_is_float(value) and value != value)
+
+
+def _is_auto(unlabeled):
+    return isinstance(unlabeled, str) and unlabeled == "auto"
+
+
+def _check_some_are_labeled(unlabeled_rows, unlabeled):
+    if len(unlabeled_rows) and unlabeled_rows.all():
+        allowed = (
+            " (-1 among integers, NaN among floats, None, NaN, NA or -1 among objects)"
+            if _is_auto(unlabeled)
+            else ""
+        )
+        raise ValueError(
+            f"No row of y is labeled: all {len(unlabeled_rows)} are marked by "
+            f"unlabeled={unlabeled!r}{allowed}. At least one row must hold a label; set "
+            "`unlabeled` to another marker, or to None if every value is a label."
+        )

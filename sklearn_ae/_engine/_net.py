@@ -123,7 +123,9 @@ class ReconstructionNet(NeuralNet):
         self.generator_.set_state(previous.generator_.get_state())
         state = previous.optimizer_state()
         if state is not None and previous.optimizer is self.optimizer:
-            new = [{k: v for k, v in g.items() if k != "params"} for g in self.optimizer_.param_groups]
+            new = [
+                {k: v for k, v in g.items() if k != "params"} for g in self.optimizer_.param_groups
+            ]
             self.optimizer_.load_state_dict(state)
             for group, settings in zip(self.optimizer_.param_groups, new, strict=True):
                 group.update(settings)
@@ -184,9 +186,7 @@ class ReconstructionNet(NeuralNet):
         if not self.validation_fraction:
             return rows, None
         n_valid = math.ceil(self.validation_fraction * len(rows))
-        order = torch.randperm(
-            len(rows), generator=self.generator_, device=self.generator_.device
-        )
+        order = torch.randperm(len(rows), generator=self.generator_, device=self.generator_.device)
         return rows.subset(order[n_valid:]), rows.subset(order[:n_valid])
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Batches:
@@ -255,7 +255,9 @@ class ReconstructionNet(NeuralNet):
         else:
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
             batches = self.history[-1]["batches"]
-            weights = [batch[f"{prefix}_batch_size"] for batch in batches if f"{prefix}_loss" in batch]
+            weights = [
+                batch[f"{prefix}_batch_size"] for batch in batches if f"{prefix}_loss" in batch
+            ]
             losses = [batch[f"{prefix}_loss"] for batch in batches if f"{prefix}_loss" in batch]
             loss = float(np.average(losses, weights=weights))
         if not math.isfinite(loss):

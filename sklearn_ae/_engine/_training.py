@@ -15,7 +15,7 @@ from sklearn_ae._engine._net import ReconstructionNet
 from sklearn_ae._engine._objective import DivergenceError, Objective
 from sklearn_ae._engine._parts import check_on_rows, check_pairs
 from sklearn_ae._engine._runtime import DTYPES, global_generators, resolve_device
-from sklearn_ae.modules import build_autoencoder
+from sklearn_ae.modules import DenseDecoder, DenseEncoder, build_autoencoder
 
 __all__ = ["OPTIMIZERS", "train"]
 
@@ -54,15 +54,16 @@ def train(
         corruption = corruption.prepare(rows.X)
     generator = torch.Generator().manual_seed(seed)
     build_seed, stream_seed = torch.randint(2**62, (2,), generator=generator).tolist()
+    unit_norm = bool(params["alpha"]) and getattr(penalty, "needs_unit_norm", True)
     with global_generators(build_seed):
-        module = _module(params, rows, previous).to(dtype=dtype)
+        module = _module(params, rows, unit_norm, previous).to(dtype=dtype)
     net = ReconstructionNet(
         module,
         Objective(params["loss"], penalty, params["alpha"]),
         corruption=corruption,
         corruption_level=params["corruption_level"],
         dropout=params.get("dropout", 0.0),
-        unit_norm=bool(params["alpha"]) and getattr(penalty, "needs_unit_norm", True),
+        unit_norm=unit_norm,
         copies_input=params["encoder"] is not None,
         learning_rate_schedule=params["learning_rate_schedule"],
         validation_fraction=params["validation_fraction"] if params["early_stopping"] else 0.0,
@@ -92,13 +93,20 @@ def train(
     return net
 
 
-def _module(params: dict[str, Any], rows: Rows, previous: ReconstructionNet | None) -> Any:
+def _module(
+    params: dict[str, Any], rows: Rows, unit_norm: bool, previous: ReconstructionNet | None
+) -> Any:
     if previous is not None:
         return copy.deepcopy(previous.module_)
     names = ("hidden_layer_sizes", "activation", "tied_weights", "encoder", "decoder")
-    return build_autoencoder(
+    module = build_autoencoder(
         rows.X.shape[1], params["n_components"], **{name: params[name] for name in names}
     )
+    if unit_norm and isinstance(module.decoder, DenseDecoder):
+        module.decoder.normalize_atoms()
+        if isinstance(module.encoder, DenseEncoder):
+            module.decoder.mirror(module.encoder)
+    return module
 
 
 def _callbacks(params: dict[str, Any]) -> list[Any]:
@@ -120,7 +128,9 @@ def _has_user_code(params: dict[str, Any]) -> bool:
     names = ("encoder", "decoder", "activation", "penalty", "corruption", "callbacks")
     parts = [params[name] for name in names]
     return any(
-        not (part is None or isinstance(part, str) or type(part).__module__.startswith("sklearn_ae."))
+        not (
+            part is None or isinstance(part, str) or type(part).__module__.startswith("sklearn_ae.")
+        )
         for part in parts
     )
 
