@@ -1,6 +1,6 @@
 """What comes from scikit-learn's private modules, and what its version decides.
 
-Every other file imports these names from here, so that a change in scikit-learn is met in one place.
+Every other file imports these names from here: a change in scikit-learn is met in one place.
 """
 
 from __future__ import annotations

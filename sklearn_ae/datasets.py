@@ -19,7 +19,7 @@ import numpy as np
 from sklearn.datasets import fetch_openml, load_digits
 from sklearn.utils import Bunch, check_random_state
 
-from ._validation import InvalidParameterError
+from sklearn_ae._validation import InvalidParameterError
 
 __all__ = ["load_digits_few_labels", "load_fashion_mnist"]
 

@@ -7,6 +7,7 @@ one.
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from numbers import Integral
@@ -173,7 +174,7 @@ class DenseEncoder(nn.Module):
         self.activation = activation
         self.hidden_activation = hidden_activation
         self.layers = nn.ModuleList(
-            _Dense(n_in, n_out) for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)
+            _Dense(n_in, n_out) for n_in, n_out in itertools.pairwise(sizes)
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from sklearn_ae._engine._batches import Rows
 from sklearn_ae.corruptions import CORRUPTIONS
-from sklearn_ae.modules import TopK
+from sklearn_ae.modules import ACTIVATIONS, TopK
 from sklearn_ae.penalties import PENALTIES
 
 __all__ = ["check_on_rows", "check_pairs", "resolve"]
@@ -68,13 +68,12 @@ def check_pairs(params: dict[str, Any]) -> tuple[Any, Any]:
                 f"activation=TopK(k={activation.k}) keeps more codes than there are: k must be at "
                 f"most n_components={params['n_components']}."
             )
-    wrong = isinstance(activation, str) and activation != "sigmoid"
-    if params["alpha"] and getattr(penalty, "needs_probabilities", False) and encoder is None:
-        if wrong or isinstance(activation, TopK):
-            raise ValueError(
-                f"penalty={params['penalty']!r} is defined for codes in (0, 1), which "
-                f"activation={activation!r} does not give. Use activation='sigmoid'."
-            )
+    probabilities = getattr(penalty, "needs_probabilities", False) and params["alpha"] > 0
+    if probabilities and encoder is None and activation in (set(ACTIVATIONS) - {"sigmoid"}):
+        raise ValueError(
+            f"penalty={params['penalty']!r} is defined for codes in (0, 1), which "
+            f"activation={activation!r} does not give. Use activation='sigmoid'."
+        )
     level, most = params["corruption_level"], getattr(corruption, "max_level", float("inf"))
     if level > most:
         raise ValueError(

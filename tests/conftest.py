@@ -1,0 +1,35 @@
+"""Fixtures that several files share: the classes, small and quick, and data for them."""
+
+import numpy as np
+import pytest
+
+from sklearn_ae import (
+    Autoencoder,
+    DenoisingAutoencoder,
+    DropoutAutoencoder,
+    SparseAutoencoder,
+)
+
+
+@pytest.fixture(
+    params=[Autoencoder, SparseAutoencoder, DropoutAutoencoder, DenoisingAutoencoder],
+    ids=lambda cls: cls.__name__,
+)
+def make(request):
+    """Each public class in turn, as a function that makes a small one."""
+
+    def make_small(**params):
+        return request.param(
+            **{"n_components": 6, "max_epochs": 2, "batch_size": 16, "random_state": 0, **params}
+        )
+
+    make_small.cls = request.param
+    return make_small
+
+
+@pytest.fixture
+def X():
+    """Return 40 rows of 8 columns, float32, of rank 3 plus noise."""
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(40, 3)) @ rng.normal(size=(3, 8)) + 0.1 * rng.normal(size=(40, 8))
+    return X.astype(np.float32)
