@@ -180,7 +180,7 @@ class Masking(Corruption):
     0.7
     """
 
-    _parameter_constraints: dict = {"fill": [StrOptions({"zero", "mean"})]}
+    _parameter_constraints: dict[str, list[Any]] = {"fill": [StrOptions({"zero", "mean"})]}
 
     def __init__(self, fill: str = "zero") -> None:
         self.fill = fill
@@ -421,7 +421,7 @@ class RegionBlanking(Corruption):
     4
     """
 
-    _parameter_constraints: dict = {"image_shape": [tuple, list]}
+    _parameter_constraints: dict[str, list[Any]] = {"image_shape": [tuple, list]}
 
     def __init__(self, image_shape: tuple[int, ...]) -> None:
         self.image_shape = image_shape

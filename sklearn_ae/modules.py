@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from numbers import Integral
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -53,7 +53,9 @@ class TopK(BaseEstimator):
     tensor([[3., 0., 0., 4.]])
     """
 
-    _parameter_constraints: dict = {"k": [Interval(Integral, 1, None, closed="left")]}
+    _parameter_constraints: dict[str, list[Any]] = {
+        "k": [Interval(Integral, 1, None, closed="left")]
+    }
 
     def __init__(self, k: int = 32) -> None:
         self.k = k
@@ -235,9 +237,9 @@ class DenseDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.hidden_activation = hidden_activation
-        weights = [None] * (len(sizes) - 1)
+        weights: list[nn.Parameter | None] = [None] * (len(sizes) - 1)
         if tied_to is not None:
-            weights = [layer.weight for layer in reversed(tied_to.layers)]
+            weights = [layer.weight for layer in reversed(cast("list[_Dense]", tied_to.layers))]
         self.layers = nn.ModuleList(
             _Atoms(n_in, n_out, weight)
             for n_in, n_out, weight in zip(sizes[:-1], sizes[1:], weights, strict=True)
@@ -262,7 +264,7 @@ class DenseDecoder(nn.Module):
 
     def normalize_atoms(self) -> None:
         """Scale every atom of every layer to unit norm, in place."""
-        for layer in self.layers:
+        for layer in cast("list[_Atoms]", self.layers):
             layer.normalize()
 
     @torch.no_grad()
@@ -279,7 +281,9 @@ class DenseDecoder(nn.Module):
         Atoms of unit norm in random directions, of which rectified codes use one half, give back
         ``n_out / (2 * n_in)`` times their input: the encoder is scaled by the inverse, at most 1.
         """
-        for atoms, layer in zip(reversed(self.layers), encoder.layers, strict=True):
+        atoms_of_layers = reversed(cast("list[_Atoms]", self.layers))
+        layers = cast("list[_Dense]", encoder.layers)
+        for atoms, layer in zip(atoms_of_layers, layers, strict=True):
             if layer.weight is not atoms.weight:
                 n_out, n_in = layer.weight.shape
                 layer.weight.copy_(atoms.weight * min(1.0, 2 * n_in / n_out))

@@ -7,6 +7,7 @@ the estimator, a penalty holds shape parameters only.
 from __future__ import annotations
 
 from numbers import Real
+from typing import Any
 
 import torch
 from sklearn.base import BaseEstimator
@@ -179,7 +180,7 @@ class KLDivergence(Penalty):
 
     needs_unit_norm = False
     needs_probabilities = True
-    _parameter_constraints: dict = {"rho": [Interval(Real, 0, 1, closed="neither")]}
+    _parameter_constraints: dict[str, list[Any]] = {"rho": [Interval(Real, 0, 1, closed="neither")]}
 
     def __init__(self, rho: float = 0.05) -> None:
         self.rho = rho

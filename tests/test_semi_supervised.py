@@ -332,8 +332,10 @@ def test_containers_pass_through(data, name):
 def test_other_sparse_formats(data, format):
     _, _, few = data
     X = np.diag(np.arange(N_ROWS) + 1.0)
-    seen = LabeledOnly(Recorder()).fit(sparse.coo_array(X).asformat(format), few).estimator_
+    given = sparse.coo_array(X).asformat(format)
+    seen = LabeledOnly(Recorder()).fit(given, few).estimator_
     assert_array_equal(seen.X_.toarray(), X[IS_LABELED])
+    assert LabeledOnly(Recorder()).fit(given, np.abs(few)).estimator_.X_ is given
 
 
 def test_tensors(data):
@@ -934,6 +936,14 @@ def test_halving_search_refuses_folds_that_change(data):
     )
     with pytest.raises(ValueError, match="must yield consistent folds"):
         search.fit(X, few)
+
+
+def test_folds_are_known_to_be_constant_or_not():
+    assert SemiSupervisedSplit(KFold(3)).shuffle is False
+    assert SemiSupervisedSplit(KFold(3, shuffle=True, random_state=4)).random_state == 4
+    # scikit-learn looks whether a splitter has them.
+    assert not hasattr(SemiSupervisedSplit(3), "shuffle")
+    assert not hasattr(SemiSupervisedSplit(LeaveOneOut()), "random_state")
 
 
 def test_nested_search(data, routing):

@@ -14,6 +14,10 @@ __all__ = ["LOSSES", "DivergenceError", "Objective"]
 class DivergenceError(ValueError, ArithmeticError):
     """The loss or a weight stopped being finite during training.
 
+    See Also
+    --------
+    Autoencoder.fit : Raises it; the estimator is then as it was before.
+
     Examples
     --------
     >>> from sklearn_ae import DivergenceError

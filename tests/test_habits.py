@@ -1,0 +1,106 @@
+"""What the project asks of its own files: docstrings, imports, format, types."""
+
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from numpydoc.validate import validate
+
+import sklearn_ae
+from sklearn_ae import Autoencoder, DenoisingAutoencoder, DropoutAutoencoder, SparseAutoencoder
+
+ROOT = Path(__file__).parents[1]
+PUBLIC_MODULES = ["corruptions", "datasets", "modules", "penalties", "semi_supervised"]
+
+# What scikit-learn's own docstrings leave out as well: line breaks around the text, a period after
+# "Returns", a description for see-also entries, extended summaries and sections of properties.
+IGNORED = {"GL01", "GL02", "GL03", "RT02", "RT03", "RT05", "ES01", "SA04", "YD01", "PR02"}
+# A method's neighbors and its use are shown by its class.
+IGNORED_IN_METHODS = {"EX01", "SA01"}
+
+
+def public_objects():
+    for name in ["sklearn_ae", *(f"sklearn_ae.{module}" for module in PUBLIC_MODULES)]:
+        module = importlib.import_module(name)
+        for member in module.__all__:
+            obj = getattr(module, member)
+            if not callable(obj):
+                continue
+            yield f"{name}.{member}"
+            if inspect.isclass(obj):
+                for attribute, value in vars(obj).items():
+                    if not attribute.startswith("_") and callable(value):
+                        yield f"{name}.{member}.{attribute}"
+
+
+@pytest.mark.parametrize("path", sorted(public_objects()))
+def test_docstring_is_numpydoc(path):
+    is_method = path.count(".") > (
+        1 if path.startswith("sklearn_ae.") and path.split(".")[1][0].isupper() else 2
+    )
+    ignored = IGNORED | (IGNORED_IN_METHODS if is_method else set())
+    errors = [error for error in validate(path)["errors"] if error[0] not in ignored]
+    assert not errors
+
+
+def test_shared_parameters_have_one_description():
+    testing = importlib.import_module("sklearn.utils._testing")
+    objects = [Autoencoder, SparseAutoencoder, DropoutAutoencoder, DenoisingAutoencoder]
+    variants = {
+        "SparseAutoencoder": {"dropout", "corruption", "corruption_level"},
+        "DropoutAutoencoder": {"penalty", "alpha", "corruption", "corruption_level"},
+        "DenoisingAutoencoder": {"penalty", "alpha", "dropout"},
+    }
+    own = {"alpha", "dropout", "corruption_level"}
+    for variant in objects[1:]:
+        testing.assert_docstring_consistency(
+            [Autoencoder, variant],
+            include_params=True,
+            exclude_params=[*own, *variants[variant.__name__]],
+            include_attrs=True,
+        )
+
+
+def run(*command):
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_imports_point_down():
+    run(Path(sys.executable).with_name("lint-imports"), "--config", "pyproject.toml", "--no-cache")
+
+
+def test_lint_and_format():
+    ruff = Path(sys.executable).with_name("ruff")
+    run(ruff, "check", ".")
+    run(ruff, "format", "--check", ".")
+
+
+def test_types():
+    run(sys.executable, "-m", "mypy")
+
+
+def test_spelling_is_american():
+    british = re.compile(
+        r"unlabelled|colour|normalis|standardis|optimis(?!m)|regularis", re.IGNORECASE
+    )
+    for path in [*ROOT.glob("sklearn_ae/**/*.py"), *ROOT.glob("docs/**/*.md"), ROOT / "README.md"]:
+        assert not british.search(path.read_text()), path
+
+
+def test_importing_the_package_imports_no_heavy_option():
+    code = (
+        "import sys, sklearn_ae; "
+        "heavy = {'skorch', 'matplotlib', 'xgboost', 'dask', 'torch._dynamo'}; "
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    run(sys.executable, "-c", code)
+
+
+def test_public_names_are_sorted_strings_that_exist():
+    assert sklearn_ae.__all__ == sorted(sklearn_ae.__all__)
+    assert all(hasattr(sklearn_ae, name) for name in sklearn_ae.__all__)
