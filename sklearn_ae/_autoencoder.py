@@ -12,9 +12,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 from torch import nn
 
-from sklearn_ae._engine._inference import NUMPY_DTYPES, in_batches, reconstruction
+from sklearn_ae._engine._inference import in_csr, into, reconstruction, results
 from sklearn_ae._engine._objective import LOSSES
 from sklearn_ae._engine._portable import portable
+from sklearn_ae._engine._runtime import PRECISIONS, codes_dtype
 from sklearn_ae._validation import (
     Interval,
     InvalidParameterError,
@@ -22,6 +23,7 @@ from sklearn_ae._validation import (
     check_data,
     check_no_booleans,
     fit_context,
+    output_container,
     restored_on_error,
 )
 from sklearn_ae.corruptions import CORRUPTIONS
@@ -147,8 +149,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     device : str or torch.device, default="auto"
         ``"auto"`` takes a GPU if there is one; else ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
 
-    precision : {"float32", "float64"}, default="float32"
-        Type of the weights, of the computation and of the codes.
+    precision : {"float32", "bfloat16", "float16", "auto", "float64"}, default="float32"
+        Type of the matrix products in training. ``"auto"`` takes bfloat16 where the hardware has it
+        (CPU with AVX512-BF16 or AMX, CUDA capability 8) and float32 elsewhere. Weights, loss and
+        codes stay float32, except under ``"float64"``, which is the type of everything.
+
+    output : {"dense", "csr"}, default="dense"
+        What :meth:`transform` returns: an array, or a sparse matrix for a linear model, when most
+        codes are zero. XGBoost takes the absent entries of a sparse matrix for missing values, not
+        for zeros: never train it on one kind and apply it to the other.
 
     warm_start : bool, default=False
         Whether ``fit`` goes on from the fitted network, with the state of the optimizer and of the
@@ -207,7 +216,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     row active, so a larger share of them is zero. A penalty that could be cheated by small codes
     and a large decoder (``"l1"``, ``"l2"``) comes with decoder atoms of unit norm.
 
-    Codes are float32 and dense NumPy arrays whatever came in, torch tensors included. Scale the
+    Codes are float32 arrays of NumPy whatever came in, torch tensors included. Scale the
     features first: the loss sums over them, so large ones win.
 
     References
@@ -254,7 +263,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         "tol": [Interval(Real, 0, np.inf, closed="left")],
         "callbacks": [list, tuple, None],
         "device": [str, torch.device],
-        "precision": [StrOptions(set(NUMPY_DTYPES))],
+        "precision": [StrOptions(set(PRECISIONS))],
+        "output": [StrOptions({"csr", "dense"})],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -288,6 +298,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         callbacks=None,
         device="auto",
         precision="float32",
+        output="dense",
         warm_start=False,
         verbose=0,
         random_state=None,
@@ -317,6 +328,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.callbacks = callbacks
         self.device = device
         self.precision = precision
+        self.output = output
         self.warm_start = warm_start
         self.verbose = verbose
         self.random_state = random_state
@@ -395,12 +407,18 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
         Returns
         -------
-        codes : ndarray of shape (n_samples, n_components)
-            The codes, float32 (float64 under ``precision="float64"``).
+        codes : ndarray or scipy.sparse.csr_matrix of shape (n_samples, n_components)
+            The codes, float32 (float64 under ``precision="float64"``); sparse under
+            ``output="csr"``.
         """
+        self._check_output()
         X = self._check_X(X)
-        out = np.empty((X.shape[0], self._n_features_out), NUMPY_DTYPES[self._precision])
-        return in_batches(self.net_.module_.encoder, self.net_, X, out, out.shape[1])
+        encoder, width = self.net_.module_.encoder, self._n_features_out
+        takes_sparse = isinstance(encoder, DenseEncoder) and self.net_.device == "cpu"
+        parts = results(encoder, self.net_, X, width, sparse_input=takes_sparse)
+        if self.output == "csr":
+            return in_csr(parts, width)
+        return into(np.empty((X.shape[0], width), self._codes_dtype), parts)
 
     def inverse_transform(self, X):
         """Decode codes.
@@ -421,7 +439,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             If X is not ``n_components`` wide.
         """
         check_is_fitted(self)
-        dtype = NUMPY_DTYPES[self._precision]
+        dtype = self._codes_dtype
         if isinstance(X, torch.Tensor):
             X = X.detach().cpu().numpy()
         with np.errstate(over="ignore"):
@@ -432,7 +450,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 f"{type(self).__name__} expects codes of n_components={self._n_features_out}."
             )
         out = np.empty((codes.shape[0], self.n_features_in_), dtype)
-        return in_batches(self._decode(), self.net_, codes, out, out.shape[1])
+        return into(out, results(self._decode(), self.net_, codes, out.shape[1]))
 
     def reconstruct(self, X):
         """Encode and decode X.
@@ -449,8 +467,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         X = self._check_X(X)
         encoder, decode = self.net_.module_.encoder, self._decode()
-        out = np.empty(X.shape, NUMPY_DTYPES[self._precision])
-        return in_batches(lambda x: decode(encoder(x)), self.net_, X, out, self._n_features_out)
+        parts = results(lambda x: decode(encoder(x)), self.net_, X, self._n_features_out)
+        return into(np.empty(X.shape, self._codes_dtype), parts)
 
     def score_samples(self, X):
         """Return minus the mean squared reconstruction error of each row, whatever ``loss`` is.
@@ -467,14 +485,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         X = self._check_X(X)
         encoder, decode = self.net_.module_.encoder, self._decode()
-        out = np.empty(X.shape[0], NUMPY_DTYPES[self._precision])
-        return in_batches(
-            lambda x: (decode(encoder(x)) - x).square().mean(dim=1).neg(),
-            self.net_,
-            X,
-            out,
-            self._n_features_out,
-        )
+
+        def minus_error(x):
+            return (decode(encoder(x)) - x).square().mean(dim=1).neg()
+
+        parts = results(minus_error, self.net_, X, self._n_features_out)
+        return into(np.empty(X.shape[0], self._codes_dtype), parts)
 
     def score(self, X, y=None):
         """Return the mean of :meth:`score_samples`.
@@ -511,21 +527,22 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return self._structure["n_components"]
 
     @property
-    def _precision(self):
-        return self._structure["precision"]
+    def _codes_dtype(self):
+        return codes_dtype(self._structure["precision"])
 
     def _decode(self):
         return reconstruction(self.net_)
 
     def _check_X(self, X):
         check_is_fitted(self)
-        return check_data(self, X, dtype=NUMPY_DTYPES[self._precision], reset=False)
+        return check_data(self, X, dtype=self._codes_dtype, reset=False)
 
     def _train(self, X, previous, **changes):
         # skorch takes a second to import; only training needs it.
         from sklearn_ae._engine._training import train
 
         self._check_parameters()
+        self._check_output()
         structure = self._current_structure()
         if previous is not None and structure != self._structure:
             changed = sorted(k for k in structure if structure[k] != self._structure[k])
@@ -534,7 +551,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 "fitted network, which partial_fit and warm_start go on with. Call fit with "
                 "warm_start=False to start anew."
             )
-        X = check_data(self, X, dtype=NUMPY_DTYPES[self.precision], reset=previous is None)
+        X = check_data(self, X, dtype=codes_dtype(self.precision), reset=previous is None)
         params = {name: getattr(self, name) for name in Autoencoder._parameter_constraints}
         params |= {"keep_optimizer": self.warm_start, **changes}
         self._check_against(X, params)
@@ -570,6 +587,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                     f"positive integers. Got {self.hidden_layer_sizes!r} instead."
                 )
 
+    def _check_output(self):
+        container = output_container(self)
+        if self.output == "csr" and container != "default":
+            raise ValueError(
+                f"output='csr' gives sparse codes, which can't go into the {container} container "
+                f"that set_output(transform={container!r}) or the global transform_output asks "
+                "for. Use output='dense' or transform='default'."
+            )
+
     def _check_against(self, X, params):
         n_samples = X.shape[0]
         n_held_out = int(np.ceil(self.validation_fraction * n_samples))
@@ -589,7 +615,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = [str(np.dtype(NUMPY_DTYPES[self.precision]))]
+        tags.transformer_tags.preserves_dtype = [codes_dtype(self.precision).__name__]
         return tags
 
     def __getstate__(self):

@@ -96,8 +96,15 @@ class DenoisingAutoencoder(Autoencoder):
     device : str or torch.device, default="auto"
         ``"auto"`` takes a GPU if there is one; else ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
 
-    precision : {"float32", "float64"}, default="float32"
-        Type of the weights, of the computation and of the codes.
+    precision : {"float32", "bfloat16", "float16", "auto", "float64"}, default="float32"
+        Type of the matrix products in training. ``"auto"`` takes bfloat16 where the hardware has it
+        (CPU with AVX512-BF16 or AMX, CUDA capability 8) and float32 elsewhere. Weights, loss and
+        codes stay float32, except under ``"float64"``, which is the type of everything.
+
+    output : {"dense", "csr"}, default="dense"
+        What :meth:`transform` returns: an array, or a sparse matrix for a linear model, when most
+        codes are zero. XGBoost takes the absent entries of a sparse matrix for missing values, not
+        for zeros: never train it on one kind and apply it to the other.
 
     warm_start : bool, default=False
         Whether ``fit`` goes on from the fitted network, with the state of the optimizer and of the
@@ -150,7 +157,7 @@ class DenoisingAutoencoder(Autoencoder):
     with the clean row :math:`x_i`, its reconstruction :math:`\hat x_i`, made
     from a corrupted copy, and the loss :math:`L`, summed over features.
 
-    Codes are float32 and dense NumPy arrays whatever came in, torch tensors included. Scale the
+    Codes are float32 arrays of NumPy whatever came in, torch tensors included. Scale the
     features first: the loss sums over them, so large ones win.
 
     References
@@ -205,6 +212,7 @@ class DenoisingAutoencoder(Autoencoder):
         callbacks=None,
         device="auto",
         precision="float32",
+        output="dense",
         warm_start=False,
         verbose=0,
         random_state=None,
@@ -232,6 +240,7 @@ class DenoisingAutoencoder(Autoencoder):
             callbacks=callbacks,
             device=device,
             precision=precision,
+            output=output,
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,

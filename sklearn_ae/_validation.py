@@ -23,6 +23,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
     validate_params,
 )
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import (
     _check_feature_names_in as check_feature_names_in,
@@ -51,6 +52,7 @@ __all__ = [
     "check_no_booleans",
     "check_sample_weight",
     "fit_context",
+    "output_container",
     "process_routing",
     "restored_on_error",
     "safe_indexing",
@@ -131,6 +133,22 @@ def check_device_tensor(
         )
     check_n_features(estimator, X, reset=reset)
     return X
+
+
+def output_container(estimator: Any) -> str:
+    """Return what ``set_output`` or the global configuration asks of ``transform``.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The transformer.
+
+    Returns
+    -------
+    container : str
+        ``"default"``, ``"pandas"`` or ``"polars"``.
+    """
+    return _get_output_config("transform", estimator)["dense"]
 
 
 def check_no_booleans(estimator: Any) -> None:

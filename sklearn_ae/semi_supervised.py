@@ -771,8 +771,6 @@ def _marks(labels, unlabeled):
     if labels.dtype.kind in "biuf":
         if _is_auto(unlabeled):
             unlabeled = -1 if labels.dtype.kind == "i" else np.nan
-        if isinstance(unlabeled, str):
-            return np.zeros(labels.shape, dtype=bool)
         return np.isnan(labels) if _is_missing(unlabeled) else labels == unlabeled
     values = labels.ravel().tolist()
     if _is_auto(unlabeled):

@@ -60,10 +60,18 @@ class Rows:
 
     index : torch.Tensor of shape (n_rows,), default=None
         The rows that belong; None stands for all.
+
+    sparse_input : bool, default=False
+        Whether the network takes the rows of a sparse matrix as they are. The target is dense.
     """
 
     def __init__(
-        self, X: Any, device: torch.device, dtype: torch.dtype, index: torch.Tensor | None = None
+        self,
+        X: Any,
+        device: torch.device,
+        dtype: torch.dtype,
+        index: torch.Tensor | None = None,
+        sparse_input: bool = False,
     ) -> None:
         if isinstance(X, np.ndarray):
             X = as_tensor(X)
@@ -71,6 +79,7 @@ class Rows:
         self.device = device
         self.dtype = dtype
         self.index = index
+        self.sparse_input = sparse_input and sparse.issparse(X)
 
     def __len__(self) -> int:
         return self.X.shape[0] if self.index is None else len(self.index)
@@ -89,31 +98,48 @@ class Rows:
             The subset.
         """
         index = index if self.index is None else self.index[index]
-        return Rows(self.X, self.device, self.dtype, index)
+        return Rows(self.X, self.device, self.dtype, index, self.sparse_input)
 
-    def take(self, index: torch.Tensor | slice) -> torch.Tensor:
-        """Return a batch.
+    def take(self, index: torch.Tensor | slice) -> Any:
+        """Return a batch as the network takes it.
 
         Parameters
         ----------
         index : torch.Tensor of shape (n_rows,) or slice
-            The rows, counted among these. A slice of all rows is a view of the data.
+            The rows, counted among these.
 
         Returns
         -------
-        batch : torch.Tensor of shape (n_rows, n_features)
-            The batch.
+        batch : torch.Tensor or scipy.sparse CSR of shape (n_rows, n_features)
+            The rows. A slice of all rows is a view of the data.
         """
         if self.index is not None:
             index = self.index[index]
         if sparse.issparse(self.X):
-            rows = self.X[index if isinstance(index, slice) else index.cpu().numpy()]
-            return torch.from_numpy(rows.toarray()).to(device=self.device, dtype=self.dtype)
+            batch = self.X[index if isinstance(index, slice) else index.cpu().numpy()]
+            return batch if self.sparse_input else self.dense(batch)
         return self.X[index] if isinstance(index, slice) else self.X.index_select(0, index)
+
+    def dense(self, batch: Any) -> torch.Tensor:
+        """Return a batch as its clean target.
+
+        Parameters
+        ----------
+        batch : torch.Tensor or scipy.sparse CSR of shape (n_rows, n_features)
+            What :meth:`take` gave.
+
+        Returns
+        -------
+        target : torch.Tensor of shape (n_rows, n_features)
+            The same object where it is dense.
+        """
+        if sparse.issparse(batch):
+            batch = torch.from_numpy(batch.toarray()).to(device=self.device, dtype=self.dtype)
+        return batch
 
 
 class Batches:
-    """Iterate over rows in batches, as ``(batch, batch)``: the input and its clean target.
+    """Iterate over rows in batches, as pairs of the input and its clean target.
 
     A last batch of a single row joins the one before it, since batch statistics of one row do not
     exist.
@@ -141,7 +167,7 @@ class Batches:
         n_full, rest = divmod(len(self.rows), self.batch_size)
         return n_full + (rest > (1 if n_full else 0))
 
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Any, torch.Tensor]]:
         n_rows, n_batches = len(self.rows), len(self)
         order = None
         if self.generator is not None:
@@ -151,4 +177,4 @@ class Batches:
             stop = n_rows if number == n_batches - 1 else start + self.batch_size
             part = slice(start, stop)
             batch = self.rows.take(part if order is None else order[part])
-            yield batch, batch
+            yield batch, self.rows.dense(batch)

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from sklearn_ae._engine._batches import Rows
 
-__all__ = ["NUMPY_DTYPES", "in_batches", "reconstruction"]
-
-NUMPY_DTYPES = {"float32": np.float32, "float64": np.float64}
+__all__ = ["in_csr", "into", "reconstruction", "results"]
 
 # Entries of the widest array of a batch: 16 MiB in float32.
 _MAX_ENTRIES = 2**22
 
 
-def in_batches(
-    function: Callable[[torch.Tensor], torch.Tensor],
+def results(
+    function: Callable[[Any], torch.Tensor],
     net: Any,
     X: Any,
-    out: np.ndarray,
     n_widest: int,
-) -> np.ndarray:
+    sparse_input: bool = False,
+) -> Iterator[torch.Tensor]:
     """Apply a function to the rows of X, a batch at a time.
 
     Parameters
@@ -38,16 +37,16 @@ def in_batches(
     X : ndarray, torch.Tensor or scipy.sparse CSR of shape (n_samples, n_features)
         Validated data.
 
-    out : ndarray of shape (n_samples, ...)
-        Where the results go.
-
     n_widest : int
         Width of the widest array of a batch, which bounds its number of rows.
 
-    Returns
-    -------
-    out : ndarray of shape (n_samples, ...)
-        The same array.
+    sparse_input : bool, default=False
+        Whether the function takes the rows of a sparse matrix as they are.
+
+    Yields
+    ------
+    result : torch.Tensor of n_rows rows
+        What the function gives for the next rows.
 
     Raises
     ------
@@ -57,20 +56,74 @@ def in_batches(
     if net.module_.training:
         net._set_training(False)
     device = torch.device(net.device)
-    n_rows = X.shape[0]
     step = max(1, _MAX_ENTRIES // max(n_widest, X.shape[1]))
-    target = torch.from_numpy(out)
-    with torch.inference_mode():
-        for start in range(0, n_rows, step):
-            batch = Rows(X[start : start + step], device, net.dtype).take(slice(None))
+    for start in range(0, X.shape[0], step):
+        part = X[start : start + step]
+        batch = Rows(part, device, net.dtype, sparse_input=sparse_input).take(slice(None))
+        with torch.inference_mode():
             result = function(batch.clone() if net.copies_input else batch)
+            # The sum is not finite where an entry is not; the converse needs the second look.
             if not (torch.isfinite(result.sum()) or torch.isfinite(result).all()):
                 raise ValueError(
                     "The network's output is not finite for some rows of X: scale X as the "
                     "training data was scaled."
                 )
-            target[start : start + step].copy_(result)
+        yield result
+
+
+def into(out: np.ndarray, parts: Iterator[torch.Tensor]) -> np.ndarray:
+    """Write results one below the other into an array.
+
+    Parameters
+    ----------
+    out : ndarray of shape (n_samples, ...)
+        Where the results go.
+
+    parts : iterator of torch.Tensor
+        What :func:`results` yields.
+
+    Returns
+    -------
+    out : ndarray of shape (n_samples, ...)
+        The same array.
+    """
+    target, start = torch.from_numpy(out), 0
+    for part in parts:
+        target[start : start + len(part)].copy_(part)
+        start += len(part)
     return out
+
+
+def in_csr(parts: Iterator[torch.Tensor], n_columns: int) -> sparse.csr_matrix:
+    """Collect results in a canonical CSR matrix: sorted indices, no explicit zeros.
+
+    Parameters
+    ----------
+    parts : iterator of torch.Tensor of shape (n_rows, n_columns)
+        What :func:`results` yields.
+
+    n_columns : int
+        Width of the results.
+
+    Returns
+    -------
+    matrix : scipy.sparse.csr_matrix of shape (n_samples, n_columns)
+        The results; no more than one batch of them was dense at a time.
+    """
+    data, columns, counts = [], [], []
+    for part in parts:
+        values = part.cpu().numpy()
+        active = values != 0
+        data.append(values[active])
+        columns.append(np.nonzero(active)[1])
+        counts.append(active.sum(axis=1))
+    row_ends = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
+    index = np.int32 if row_ends[-1] <= np.iinfo(np.int32).max else np.int64
+    parts_of_columns = np.concatenate([part.astype(index) for part in columns])
+    return sparse.csr_matrix(
+        (np.concatenate(data), parts_of_columns, row_ends.astype(index)),
+        shape=(len(row_ends) - 1, n_columns),
+    )
 
 
 def reconstruction(net: Any) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
+from skorch.utils import TeeGenerator
 
 from sklearn_ae._engine._batches import Batches, Rows
 from sklearn_ae._engine._objective import DivergenceError
@@ -58,6 +59,15 @@ class ReconstructionNet(NeuralNet):
     keep_optimizer : bool
         Whether a pickle holds the state of the optimizer.
 
+    dtype : torch.dtype
+        Type of the weights and of the loss.
+
+    autocast : torch.dtype
+        Type of the matrix products in training; None for that of the weights.
+
+    sparse_input : bool
+        Whether the encoder takes the rows of a sparse matrix as they are.
+
     **kwargs
         skorch's own parameters.
     """
@@ -78,6 +88,8 @@ class ReconstructionNet(NeuralNet):
         seed: int = 0,
         keep_optimizer: bool = False,
         dtype: torch.dtype = torch.float32,
+        autocast: torch.dtype | None = None,
+        sparse_input: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(module, criterion, **kwargs)
@@ -92,6 +104,8 @@ class ReconstructionNet(NeuralNet):
         self.seed = seed
         self.keep_optimizer = keep_optimizer
         self.dtype = dtype
+        self.autocast = autocast
+        self.sparse_input = sparse_input
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
@@ -103,6 +117,9 @@ class ReconstructionNet(NeuralNet):
         """Initialize skorch's components and the generator."""
         super().initialize()
         self.generator_ = torch.Generator(self.device).manual_seed(self.seed)
+        # Gradients of float16 would vanish unscaled.
+        half = self.autocast == torch.float16
+        self.scaler_ = torch.amp.GradScaler(self.generator_.device.type) if half else None
         if self.unit_norm:
             self._normalize_atoms()
         return self
@@ -176,7 +193,10 @@ class ReconstructionNet(NeuralNet):
 
     def get_dataset(self, X: Any, y: Any = None) -> Rows:
         """Return the data as rows on the device."""
-        return X if isinstance(X, Rows) else Rows(X, torch.device(self.device), self.dtype)
+        if isinstance(X, Rows):
+            return X
+        device = torch.device(self.device)
+        return Rows(X, device, self.dtype, sparse_input=self.sparse_input)
 
     def get_split_datasets(
         self, X: Any, y: Any = None, **fit_params: Any
@@ -195,23 +215,30 @@ class ReconstructionNet(NeuralNet):
             self.get_dataset(dataset), self.batch_size, self.generator_ if training else None
         )
         if training:
-            self.n_steps_ = self.max_epochs * len(batches)
-            self.step_ = 0
+            n_steps = self.max_epochs * len(batches)
+            self.learning_rates_ = (self.lr * (1 - step / n_steps) for step in range(n_steps))
         return batches
 
-    def infer(self, x: torch.Tensor, **fit_params: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def infer(self, x: Any, **fit_params: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Corrupt, encode, drop out and decode; corruption and dropout in training only."""
         module = self.module_
         if module.training and self.corruption_level:
             x = self.corruption(x.clone(), self.corruption_level, self.generator_)
         elif self.copies_input:
             x = x.clone()
-        codes = module.encoder(x)
+        if module.training and self.autocast is not None:
+            with torch.autocast(self.generator_.device.type, self.autocast):
+                output, codes = self._encode_and_decode(x)
+            return output.float(), codes.float()
+        return self._encode_and_decode(x)
+
+    def _encode_and_decode(self, x: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        codes = self.module_.encoder(x)
         kept = codes
-        if module.training and self.dropout:
+        if self.module_.training and self.dropout:
             keep = torch.empty_like(codes).bernoulli_(1 - self.dropout, generator=self.generator_)
             kept = codes * keep.div_(1 - self.dropout)
-        return module.decoder(kept), codes
+        return self.module_.decoder(kept), codes
 
     def get_loss(
         self,
@@ -222,27 +249,38 @@ class ReconstructionNet(NeuralNet):
     ) -> torch.Tensor:
         """Compute the objective against the clean input."""
         output, codes = y_pred
-        return self.criterion_(output, codes, y_true)
+        loss = self.criterion_(output, codes, y_true)
+        # One number a model where a stack of them is trained.
+        return loss.sum() if loss.dim() else loss
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take one step of the optimizer."""
         if self.learning_rate_schedule == "linear":
+            learning_rate = next(self.learning_rates_)
             for group in self.optimizer_.param_groups:
-                group["lr"] = self.lr * (1 - self.step_ / self.n_steps_)
-            self.step_ += 1
-        if self.lean:
-            x, target = batch
-            self.optimizer_.zero_grad()
-            y_pred = self.infer(x)
-            loss = self.get_loss(y_pred, target, X=x, training=True)
-            loss.backward()
+                group["lr"] = learning_rate
+        if not self.lean:
+            self._set_training(True)
+        x, target = batch
+        self.optimizer_.zero_grad()
+        y_pred = self.infer(x)
+        loss = self.get_loss(y_pred, target, X=x, training=True)
+        (loss if self.scaler_ is None else self.scaler_.scale(loss)).backward()
+        if not self.lean:
+            if self.scaler_ is not None:
+                self.scaler_.unscale_(self.optimizer_)
+            named_parameters = TeeGenerator(self.get_all_learnable_params())
+            self.notify(
+                "on_grad_computed", named_parameters=named_parameters, batch=batch, training=True
+            )
+        if self.scaler_ is None:
             self.optimizer_.step()
-            step = {"loss": loss, "y_pred": y_pred}
         else:
-            step = super().train_step(batch, **fit_params)
+            self.scaler_.step(self.optimizer_)
+            self.scaler_.update()
         if self.unit_norm:
             self._normalize_atoms()
-        return step
+        return {"loss": loss, "y_pred": y_pred}
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
@@ -271,8 +309,9 @@ class ReconstructionNet(NeuralNet):
         n_rows = 0
         self._set_training(training)
         for batch in iterator:
-            n_rows += len(batch[0])
-            total.add_(step_fn(batch)["loss"].detach(), alpha=len(batch[0]))
+            size = batch[0].shape[0]
+            n_rows += size
+            total.add_(step_fn(batch)["loss"].detach(), alpha=size)
         loss = total.item() / n_rows
         earlier = self.history[:-1, f"{prefix}_loss"] if len(self.history) > 1 else []
         self.history.record(f"{prefix}_loss", loss)
@@ -286,6 +325,7 @@ class ReconstructionNet(NeuralNet):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
+        state.pop("learning_rates_", None)
         optimizer = state.pop("optimizer_", None)
         if optimizer is not None:
             state["_optimizer_state"] = arrays(optimizer.state_dict())

@@ -102,19 +102,18 @@ def check_on_rows(net: Any, rows: Rows, n_components: int) -> None:
     n_components : int
         The width that the codes must have.
     """
-    X = rows.take(slice(0, 8)).clone()
-    clean = X.clone()
+    x = rows.dense(rows.take(slice(0, 8)))
     net._set_training(False)
     with torch.no_grad():
-        codes = _run(net.module_.encoder, "encoder", X.clone(), n_components)
-        _run(net.module_.decoder, "decoder", codes.clone(), X.shape[1])
+        codes = _run(net.module_.encoder, "encoder", x.clone(), n_components)
+        _run(net.module_.decoder, "decoder", codes.clone(), x.shape[1])
     if net.corruption_level:
-        generator = torch.Generator(X.device).manual_seed(0)
-        corrupted = net.corruption(X, net.corruption_level, generator)
-        if not isinstance(corrupted, torch.Tensor) or corrupted.shape != clean.shape:
+        generator = torch.Generator(x.device).manual_seed(0)
+        corrupted = net.corruption(x.clone(), net.corruption_level, generator)
+        if not isinstance(corrupted, torch.Tensor) or corrupted.shape != x.shape:
             raise ValueError(
                 f"corruption={net.corruption!r} must return a tensor of the shape that it is "
-                f"given, {tuple(clean.shape)}, got {_shape(corrupted)}."
+                f"given, {tuple(x.shape)}, got {_shape(corrupted)}."
             )
     if net.criterion_.alpha:
         _check_penalty(net.criterion_.penalty, codes)

@@ -7,11 +7,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
-__all__ = ["DTYPES", "global_generators", "resolve_device"]
+__all__ = ["PRECISIONS", "codes_dtype", "global_generators", "resolve_device", "resolve_precision"]
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
+PRECISIONS = ("auto", "bfloat16", "float16", "float32", "float64")
 
 # Whoever seeds torch's global generators must be alone until they are restored.
 _LOCK = threading.RLock()
@@ -79,3 +80,62 @@ def resolve_device(device: str | torch.device) -> torch.device:
                 "or 'cpu'."
             )
     return found
+
+
+def codes_dtype(precision: str) -> type:
+    """Return the NumPy type of the codes: float32, but for ``precision="float64"``.
+
+    Parameters
+    ----------
+    precision : str
+        One of ``PRECISIONS``.
+
+    Returns
+    -------
+    dtype : type
+        The type.
+    """
+    return np.float64 if precision == "float64" else np.float32
+
+
+def resolve_precision(precision: str, device: torch.device) -> torch.dtype | None:
+    """Return the type that the matrix products of training are cast to.
+
+    Parameters
+    ----------
+    precision : str
+        One of ``PRECISIONS``. ``"auto"`` takes bfloat16 where the hardware has it natively.
+
+    device : torch.device
+        Where the training runs.
+
+    Returns
+    -------
+    dtype : torch.dtype or None
+        None leaves the products in the type of the weights.
+    """
+    if precision == "auto":
+        precision = "bfloat16" if has_native_bfloat16(device) else "float32"
+    return {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(precision)
+
+
+def has_native_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware multiplies bfloat16 matrices by itself.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+
+    Returns
+    -------
+    native : bool
+        True for a CPU with AVX512-BF16 or AMX and for a GPU of CUDA capability 8 or higher.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        # Torch tells it by these names only; a version without them is taken to have neither.
+        probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, probe, bool)() for probe in probes)
+    return False

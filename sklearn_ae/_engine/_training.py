@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
+from scipy import sparse
 from sklearn.base import clone
 from skorch.callbacks import EarlyStopping
 
@@ -14,7 +15,7 @@ from sklearn_ae._engine._batches import Rows
 from sklearn_ae._engine._net import ReconstructionNet
 from sklearn_ae._engine._objective import DivergenceError, Objective
 from sklearn_ae._engine._parts import check_on_rows, check_pairs
-from sklearn_ae._engine._runtime import DTYPES, global_generators, resolve_device
+from sklearn_ae._engine._runtime import global_generators, resolve_device, resolve_precision
 from sklearn_ae.modules import DenseDecoder, DenseEncoder, build_autoencoder
 
 __all__ = ["OPTIMIZERS", "train"]
@@ -48,8 +49,10 @@ def train(
     """
     penalty, corruption = check_pairs(params)
     device = resolve_device(params["device"])
-    dtype = DTYPES[params["precision"]]
-    rows = Rows(X, device, dtype)
+    dtype = torch.float64 if params["precision"] == "float64" else torch.float32
+    plain = params["encoder"] is None and not params["corruption_level"]
+    sparse_input = sparse.issparse(X) and device.type == "cpu" and plain
+    rows = Rows(X, device, dtype, sparse_input=sparse_input)
     if hasattr(corruption, "prepare") and params["corruption_level"]:
         corruption = corruption.prepare(rows.X)
     generator = torch.Generator().manual_seed(seed)
@@ -71,6 +74,8 @@ def train(
         seed=stream_seed,
         keep_optimizer=params["keep_optimizer"],
         dtype=dtype,
+        autocast=resolve_precision(params["precision"], device),
+        sparse_input=sparse_input,
         optimizer=getattr(torch.optim, OPTIMIZERS[params["optimizer"]]),
         optimizer__weight_decay=params["weight_decay"],
         optimizer__fused=device.type in ("cpu", "cuda"),
