@@ -9,7 +9,7 @@ import torch
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from sklearn_ae._engine._inference import in_csr, into, reconstruction, results
@@ -20,6 +20,7 @@ from sklearn_ae._validation import (
     Interval,
     InvalidParameterError,
     StrOptions,
+    check_codes,
     check_data,
     check_no_booleans,
     fit_context,
@@ -439,16 +440,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             If X is not ``n_components`` wide.
         """
         check_is_fitted(self)
-        dtype = self._codes_dtype
-        if isinstance(X, torch.Tensor):
-            X = X.detach().cpu().numpy()
-        with np.errstate(over="ignore"):
-            codes = check_array(X, accept_sparse="csr", dtype=dtype, estimator=self)
-        if codes.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"X has {codes.shape[1]} columns, but inverse_transform of "
-                f"{type(self).__name__} expects codes of n_components={self._n_features_out}."
-            )
+        dtype, width = self._codes_dtype, self._n_features_out
+        codes = check_codes(self, X, dtype=dtype, n_components=width)
         out = np.empty((codes.shape[0], self.n_features_in_), dtype)
         return into(out, results(self._decode(), self.net_, codes, out.shape[1]))
 

@@ -37,7 +37,7 @@ from sklearn.utils.validation import (
 from sklearn.utils.validation import (
     _check_sample_weight as check_sample_weight,
 )
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 __all__ = [
     "HasMethods",
@@ -46,6 +46,7 @@ __all__ = [
     "MissingValues",
     "Options",
     "StrOptions",
+    "check_codes",
     "check_data",
     "check_feature_names_in",
     "check_method_params",
@@ -88,10 +89,55 @@ def check_data(estimator: Any, X: Any, *, dtype: type, reset: bool) -> Any:
         X = X.detach()
         if X.device.type != "cpu":
             return check_device_tensor(estimator, X, dtype=dtype, reset=reset)
-        X = (X.float() if X.dtype == torch.bfloat16 else X).numpy()
-    # A value that overflows the cast is found by the check for finite values.
-    with np.errstate(over="ignore"):
+        X = _as_array(X)
+    with _quiet_overflow():
         return validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=reset)
+
+
+def check_codes(estimator: Any, X: Any, *, dtype: type, n_components: int) -> Any:
+    """Validate codes that are to be decoded.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose codes they are.
+
+    X : array-like, sparse matrix or torch.Tensor of shape (n_samples, n_components)
+        The codes.
+
+    dtype : type
+        The NumPy type wanted.
+
+    n_components : int
+        The width that they must have.
+
+    Returns
+    -------
+    X : ndarray or scipy.sparse CSR of shape (n_samples, n_components)
+        The codes.
+    """
+    name = type(estimator).__name__
+    if isinstance(X, torch.Tensor):
+        X = _as_array(X)
+    with _quiet_overflow():
+        X = check_array(X, accept_sparse="csr", dtype=dtype, estimator=estimator, input_name="X")
+    if X.shape[1] != n_components:
+        raise ValueError(
+            f"X has {X.shape[1]} columns, but inverse_transform of {name} expects codes of "
+            f"n_components={n_components}."
+        )
+    return X
+
+
+def _as_array(X: torch.Tensor) -> np.ndarray:
+    X = X.detach().cpu()
+    return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+
+
+def _quiet_overflow() -> Any:
+    # A value that overflows the cast is found by the check for finite values, whose own sum may
+    # overflow as well.
+    return np.errstate(over="ignore", invalid="ignore")
 
 
 def check_device_tensor(

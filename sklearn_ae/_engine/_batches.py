@@ -23,8 +23,10 @@ def as_tensor(array: np.ndarray) -> torch.Tensor:
     Returns
     -------
     tensor : torch.Tensor
-        A view of the same memory.
+        A view of the same memory; a copy where torch can't address it.
     """
+    if any(stride < 0 or stride % array.itemsize for stride in array.strides):
+        array = array.copy()
     if not array.flags.writeable:
         array = np.asarray(_Writeable(array))
     return torch.from_numpy(array)

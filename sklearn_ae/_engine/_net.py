@@ -305,7 +305,7 @@ class ReconstructionNet(NeuralNet):
             )
 
     def _lean_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any) -> float:
-        total = torch.zeros((), device=self.device)
+        total = torch.zeros((), dtype=self.dtype, device=self.device)
         n_rows = 0
         self._set_training(training)
         for batch in iterator:

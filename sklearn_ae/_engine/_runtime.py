@@ -1,4 +1,4 @@
-"""Device, precision and seeds: one policy, in one place."""
+"""Device, precision, threads and seeds: one policy, in one place."""
 
 from __future__ import annotations
 
@@ -9,23 +9,47 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from joblib.parallel import get_active_backend
 
-__all__ = ["PRECISIONS", "codes_dtype", "global_generators", "resolve_device", "resolve_precision"]
+__all__ = [
+    "PRECISIONS",
+    "codes_dtype",
+    "global_generators",
+    "limited_threads",
+    "resolve_device",
+    "resolve_precision",
+]
 
 PRECISIONS = ("auto", "bfloat16", "float16", "float32", "float64")
 
-# Whoever seeds torch's global generators must be alone until they are restored.
-_LOCK = threading.RLock()
+# Multiply-adds of a batch in its widest layer below which a second thread costs more than it
+# brings.
+_SMALL = 2**23
 
 
-def _new_lock() -> None:
-    global _LOCK
-    _LOCK = threading.RLock()
+class _Process:
+    """What the threads of this process share."""
+
+    def __init__(self, forked: bool = False) -> None:
+        self.forked = forked
+        # Whoever seeds torch's global generators must be alone until they are restored.
+        self.lock = threading.RLock()
+        self.threads_lock = threading.Lock()
+        self.n_limited = 0
+        self.threads_before = 0
+
+
+_PROCESS = _Process()
+
+
+def _after_fork() -> None:
+    global _PROCESS
+    _PROCESS = _Process(forked=True)
 
 
 if hasattr(os, "register_at_fork"):
     # A fork copies a lock that another thread holds, and nobody in the child would free it.
-    os.register_at_fork(after_in_child=_new_lock)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager
@@ -37,9 +61,47 @@ def global_generators(seed: int) -> Iterator[None]:
     seed : int
         The seed.
     """
-    with _LOCK, torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with _PROCESS.lock, torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def limited_threads(n_products: int) -> Iterator[None]:
+    """Let torch use one thread inside the block where more would not help, or do harm.
+
+    That is for small batches, in a worker thread of joblib, whose siblings have the other cores,
+    and in a forked process, where a pool of threads that the parent has used would hang. A worker
+    process of loky has its share of the cores from joblib itself. What decides is fixed: nothing is
+    timed, so that equal calls give equal bits.
+
+    Parameters
+    ----------
+    n_products : int
+        Multiply-adds of a batch in its widest layer.
+    """
+    in_worker_thread = (
+        threading.current_thread() is not threading.main_thread()
+        and get_active_backend()[0].nesting_level > 0
+    )
+    if not (n_products < _SMALL or in_worker_thread or _PROCESS.forked):
+        yield
+        return
+    process = _PROCESS
+    with process.threads_lock:
+        if process.n_limited == 0:
+            process.threads_before = torch.get_num_threads()
+        process.n_limited += 1
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with process.threads_lock:
+            process.n_limited -= 1
+            # OpenMP keeps a setting for each thread, so each has to restore its own; but a worker
+            # thread leaves the library's common one to the last of its siblings.
+            if process.n_limited == 0 or not in_worker_thread:
+                torch.set_num_threads(process.threads_before)
 
 
 def resolve_device(device: str | torch.device) -> torch.device:

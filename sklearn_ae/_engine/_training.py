@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import nullcontext
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -15,7 +16,12 @@ from sklearn_ae._engine._batches import Rows
 from sklearn_ae._engine._net import ReconstructionNet
 from sklearn_ae._engine._objective import DivergenceError, Objective
 from sklearn_ae._engine._parts import check_on_rows, check_pairs
-from sklearn_ae._engine._runtime import global_generators, resolve_device, resolve_precision
+from sklearn_ae._engine._runtime import (
+    global_generators,
+    limited_threads,
+    resolve_device,
+    resolve_precision,
+)
 from sklearn_ae.modules import DenseDecoder, DenseEncoder, build_autoencoder
 
 __all__ = ["OPTIMIZERS", "train"]
@@ -92,7 +98,10 @@ def train(
     else:
         net.continue_from(previous)
     # Modules and functions of the user may draw from torch's global generators.
-    with global_generators(stream_seed) if _has_user_code(params) else nullcontext():
+    alone = global_generators(stream_seed) if _has_user_code(params) else nullcontext()
+    widths = [rows.X.shape[1], *params["hidden_layer_sizes"], params["n_components"]]
+    widest = max(a * b for a, b in pairwise(widths))
+    with alone, limited_threads(min(len(rows), net.batch_size) * widest):
         net.partial_fit(rows)
     _check_weights(net)
     return net
