@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from scipy import sparse
-from sklearn.base import clone
 from skorch.callbacks import EarlyStopping
 
 from sklearn_ae._engine._batches import Rows
@@ -124,18 +123,24 @@ def _module(
 
 
 def _callbacks(params: dict[str, Any]) -> list[Any]:
-    callbacks = []
-    for callback in params["callbacks"] or []:
-        if isinstance(callback, tuple):
-            callbacks.append((callback[0], clone(callback[1], safe=False)))
-        else:
-            callbacks.append(clone(callback, safe=False))
+    callbacks = [
+        (callback[0], _copied(callback[1])) if isinstance(callback, tuple) else _copied(callback)
+        for callback in params["callbacks"] or []
+    ]
     if params["early_stopping"]:
         stop = EarlyStopping(
             patience=params["n_iter_no_change"], threshold=params["tol"], load_best=True
         )
         callbacks.append(("early_stopping", stop))
     return callbacks
+
+
+def _copied(callback: Any) -> Any:
+    try:
+        return copy.deepcopy(callback)
+    except TypeError:
+        # A callback may hold what can't be copied, a writer of logs say: that part is shared.
+        return copy.copy(callback)
 
 
 def _has_user_code(params: dict[str, Any]) -> bool:

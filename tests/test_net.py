@@ -1,0 +1,312 @@
+"""The training loop: its lean way against skorch's own, callbacks, stacks, precision, threads."""
+
+import threading
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.base import clone
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    GradientNormClipping,
+    LRScheduler,
+    ProgressBar,
+    TrainEndCheckpoint,
+)
+
+from sklearn_ae import Autoencoder, DenoisingAutoencoder, DropoutAutoencoder, SparseAutoencoder
+from sklearn_ae._engine import _runtime
+from sklearn_ae._engine._net import ReconstructionNet
+from sklearn_ae._engine._objective import Objective
+from sklearn_ae.modules import TopK, build_autoencoder, stack_modules
+from sklearn_ae.penalties import L1
+
+CONFIGURATIONS = [
+    Autoencoder(12, hidden_layer_sizes=(9,), weight_decay=0.01, tied_weights=True),
+    SparseAutoencoder(12, alpha=0.2),
+    SparseAutoencoder(12, activation=TopK(k=3), alpha=0.0, optimizer="sgd"),
+    DropoutAutoencoder(12, learning_rate_schedule="constant"),
+    DenoisingAutoencoder(12, corruption="swap", precision="float64"),
+    Autoencoder(12, precision="bfloat16"),
+]
+
+
+@pytest.fixture(scope="module")
+def X():
+    return np.random.RandomState(0).rand(70, 8).astype(np.float32)
+
+
+def weights(estimator):
+    return [p.detach().numpy() for p in estimator.net_.module_.parameters()]
+
+
+def small(**params):
+    defaults = {"n_components": 6, "max_epochs": 4, "batch_size": 16, "random_state": 0}
+    return Autoencoder(**(defaults | params))
+
+
+@pytest.mark.parametrize("estimator", CONFIGURATIONS, ids=str)
+def test_both_ways_give_the_same_bits(estimator, X):
+    estimator = clone(estimator).set_params(max_epochs=3, batch_size=16, random_state=0)
+    lean = clone(estimator).fit(X)
+    listened = clone(estimator).set_params(callbacks=[Callback()]).fit(X)
+    assert lean.net_.lean
+    assert not listened.net_.lean
+    for a, b in zip(weights(lean), weights(listened), strict=True):
+        assert_array_equal(a, b)
+    assert_allclose(lean.loss_curve_, listened.loss_curve_, rtol=1e-5)
+
+
+class TestCallbacksAct:
+    def test_gradient_norm_clipping(self, X):
+        norms = []
+
+        class Watch(Callback):
+            def on_grad_computed(self, net, named_parameters, **kwargs):
+                grads = [p.grad.flatten() for _, p in named_parameters]
+                norms.append(torch.linalg.vector_norm(torch.cat(grads)).item())
+
+        small(callbacks=[GradientNormClipping(0.01), Watch()]).fit(X)
+        assert len(norms) == 4 * 5
+        assert max(norms) < 0.011
+
+    def test_learning_rate_scheduler_by_batch(self, X):
+        rates = []
+
+        class Watch(Callback):
+            def on_batch_end(self, net, training, **kwargs):
+                rates.append(net.optimizer_.param_groups[0]["lr"])
+
+        scheduler = LRScheduler(
+            torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5, step_every="batch"
+        )
+        small(callbacks=[Watch(), scheduler], learning_rate_schedule="constant", max_epochs=1).fit(
+            X
+        )
+        assert_allclose(rates, 1e-3 * 0.5 ** np.arange(5))
+
+    def test_batch_scoring(self, X):
+        scoring = BatchScoring(
+            lambda net, X, y: float(net.module_.encoder(X).shape[0]), name="size", on_train=True
+        )
+        ae = small(callbacks=[scoring]).fit(X)
+        # 70 rows are four batches of 16 and one of 6; the score is weighted by their sizes.
+        assert ae.net_.history[:, "size"] == [pytest.approx((4 * 16 * 16 + 6 * 6) / 70)] * 4
+
+    def test_epoch_scoring(self, X):
+        scoring = EpochScoring(
+            lambda net, X, y: len(X), name="held_out", on_train=False, use_caching=False
+        )
+        ae = small(callbacks=[scoring], early_stopping=True, validation_fraction=0.2).fit(X)
+        assert ae.net_.history[:, "held_out"] == [14] * 4
+
+    @pytest.mark.parametrize("kind", [Checkpoint, TrainEndCheckpoint])
+    def test_checkpoints_write_the_weights(self, kind, X, tmp_path):
+        options = {"monitor": "train_loss_best"} if kind is Checkpoint else {}
+        ae = small(callbacks=[kind(dirname=str(tmp_path), f_pickle=None, **options)]).fit(X)
+        path = next(tmp_path.glob("*params.pt"))
+        saved = torch.load(path, weights_only=True)
+        for name, value in ae.net_.module_.state_dict().items():
+            assert_array_equal(saved[name], value)
+
+    def test_early_stopping_ends_the_fit(self, X):
+        stop = EarlyStopping(monitor="train_loss", patience=2, threshold=0.9)
+        ae = small(callbacks=[stop], max_epochs=50).fit(X)
+        assert 2 < ae.n_iter_ < 10
+
+    def test_progress_bar_counts_batches(self, X, capsys):
+        pytest.importorskip("tqdm")
+        small(callbacks=[ProgressBar(detect_notebook=False)]).fit(X)
+        # A bar of five batches for each of the four epochs; it knows their number from the first on.
+        assert capsys.readouterr().err.count("0/5 [") == 2 * 4
+
+    def test_user_s_callback_is_cloned(self, X):
+        class Count(Callback):
+            def __init__(self):
+                self.n_epochs = 0
+
+            def on_epoch_end(self, net, **kwargs):
+                self.n_epochs += 1
+
+        count = Count()
+        ae = small(callbacks=[("count", count)]).fit(X)
+        assert count.n_epochs == 0
+        assert dict(ae.net_.callbacks_)["count"].n_epochs == 4
+
+
+def test_interrupt_by_a_callback_is_raised_on(X):
+    class Interrupt(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise KeyboardInterrupt
+
+    ae = small(callbacks=[Interrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        ae.fit(X)
+    assert not hasattr(ae, "net_")
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_stack_trains_as_its_models_alone(alpha, tied, X):
+    torch.manual_seed(0)
+    singles = [
+        build_autoencoder(8, 6, hidden_layer_sizes=(5,), tied_weights=tied) for _ in range(8)
+    ]
+    stack = stack_modules(singles)
+
+    def trained(module):
+        net = ReconstructionNet(
+            module,
+            Objective("squared_error", L1(), alpha),
+            unit_norm=alpha > 0,
+            learning_rate_schedule="linear",
+            optimizer=torch.optim.Adam,
+            lr=1e-2,
+            batch_size=16,
+            max_epochs=4,
+            train_split=None,
+            verbose=0,
+            seed=7,
+        )
+        return net.initialize().partial_fit(X).module_
+
+    together = dict(trained(stack).named_parameters())
+    for number, module in enumerate(singles):
+        for name, weight in trained(module).named_parameters():
+            assert_allclose(together[name][number].detach(), weight.detach(), atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16", "auto"])
+def test_lower_precision_learns_and_keeps_float32_weights(precision, X):
+    X = np.random.RandomState(0).rand(500, 20).astype(np.float32)
+    params = {"n_components": 64, "max_epochs": 30, "random_state": 0}
+    exact = Autoencoder(**params).fit(X)
+    lower = Autoencoder(precision=precision, **params).fit(X)
+    assert {p.dtype for p in lower.net_.module_.parameters()} == {torch.float32}
+    assert lower.transform(X).dtype == np.float32
+    assert lower.score(X) > 1.3 * exact.score(X)
+    if precision != "auto":
+        assert not np.array_equal(lower.transform(X), exact.transform(X))
+
+
+def test_lower_precision_casts_the_products_and_not_the_loss(X):
+    seen = set()
+
+    def watch(codes):
+        seen.add(("codes", codes.dtype))
+        return codes.sum() / len(codes)
+
+    class Layer(torch.nn.Linear):
+        def forward(self, x):
+            out = super().forward(x)
+            if self.training:
+                seen.add(("product", out.dtype))
+            return out
+
+    Autoencoder(
+        6,
+        encoder=lambda d, k: Layer(d, k),
+        penalty=watch,
+        alpha=0.1,
+        precision="bfloat16",
+        max_epochs=1,
+    ).fit(X)
+    assert ("product", torch.bfloat16) in seen
+    assert {dtype for name, dtype in seen if name == "codes"} == {torch.float32}
+
+
+def test_auto_precision_asks_the_hardware(monkeypatch):
+    cpu = torch.device("cpu")
+    for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, probe, lambda: False, raising=False)
+    assert _runtime.resolve_precision("auto", cpu) is None
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True, raising=False)
+    assert _runtime.resolve_precision("auto", cpu) is torch.bfloat16
+    for capability, expected in [((7, 5), None), ((8, 0), torch.bfloat16)]:
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, c=capability: c)
+        assert _runtime.resolve_precision("auto", torch.device("cuda")) is expected
+
+
+def test_float64_is_float64_throughout(X):
+    ae = small(precision="float64").fit(X)
+    assert {p.dtype for p in ae.net_.module_.parameters()} == {torch.float64}
+    assert ae.transform(X).dtype == np.float64
+    assert ae.__sklearn_tags__().transformer_tags.preserves_dtype == ["float64"]
+
+
+@pytest.fixture
+def tall():
+    return sparse.random(300, 60, density=0.1, format="csr", dtype=np.float32, random_state=0)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [small(), small(alpha=0.1), small(hidden_layer_sizes=(7,)), small(corruption_level=0.3)],
+    ids=str,
+)
+def test_sparse_rows_train_as_dense_ones(estimator, tall):
+    dense = clone(estimator).fit(tall.toarray())
+    from_csr = clone(estimator).fit(tall)
+    for a, b in zip(weights(dense), weights(from_csr), strict=True):
+        assert_allclose(a, b, atol=2e-5)
+    assert_allclose(from_csr.transform(tall), from_csr.transform(tall.toarray()), atol=1e-5)
+    assert_allclose(from_csr.score_samples(tall), from_csr.score_samples(tall.toarray()), rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_products", [1, 2**30])
+def test_threads_are_limited_by_the_shape_and_restored(n_products):
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with _runtime.limited_threads(n_products):
+            assert torch.get_num_threads() == (1 if n_products == 1 else 3)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_joblib_worker_thread_takes_one_thread():
+    def inside():
+        with _runtime.limited_threads(2**30):
+            return threading.current_thread().name, torch.get_num_threads()
+
+    before = torch.get_num_threads()
+    with joblib.parallel_config("threading", n_jobs=2):
+        seen = joblib.Parallel()(joblib.delayed(inside)() for _ in range(4))
+    assert {count for _, count in seen} == {1}
+    assert torch.get_num_threads() == before
+
+
+def test_a_loky_worker_s_threads_stay_within_the_cores(X):
+    def count():
+        ae = small().fit(X)
+        assert ae.n_iter_ == 4
+        return torch.get_num_threads()
+
+    with joblib.parallel_config("loky", n_jobs=2):
+        counts = joblib.Parallel()(joblib.delayed(count)() for _ in range(2))
+    assert 2 * max(counts) <= max(2, joblib.cpu_count())
+
+
+def test_partial_fit_keeps_its_history_outside_the_net(X):
+    ae = small()
+    for _ in range(20):
+        ae.partial_fit(X)
+    assert len(ae.loss_curve_) == ae.n_iter_ == 20
+    assert len(ae.net_.history) == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("estimator", CONFIGURATIONS, ids=str)
+def test_cuda_trains_and_loads_as_the_cpu(estimator, X):
+    estimator = clone(estimator).set_params(max_epochs=3, random_state=0, device="cuda")
+    codes = estimator.fit_transform(torch.from_numpy(X).cuda())
+    assert codes.shape == (70, 12)
+    assert np.isfinite(codes).all()
