@@ -534,6 +534,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         # skorch takes a second to import; only training needs it.
         from sklearn_ae._engine._training import train
 
+        # fit_context leaves the parameters unchecked in a second partial_fit.
+        self._validate_params()
         self._check_parameters()
         self._check_output()
         structure = self._current_structure()
@@ -613,5 +615,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def __getstate__(self):
         state = super().__getstate__()
-        modules = {k: v for k, v in state.items() if isinstance(v, nn.Module)}
-        return {**state, **portable(modules)}
+        structure = state.get("_structure", {})
+        # Together, so that what a parameter and the fitted structure share stays one object.
+        modules = {("state", k): v for k, v in state.items() if isinstance(v, nn.Module)}
+        modules |= {("structure", k): v for k, v in structure.items() if isinstance(v, nn.Module)}
+        copies = portable(modules)
+        state |= {k: copies["state", k] for owner, k in modules if owner == "state"}
+        if structure:
+            own = {k: copies["structure", k] for owner, k in modules if owner == "structure"}
+            state["_structure"] = structure | own
+        return state

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
+from operator import index
 from typing import Any, Self
 
 import torch
@@ -375,13 +377,18 @@ class SwapNoise(Corruption):
 
     def _group_of_column(self, n_features: int) -> torch.Tensor:
         """Return the number of the group that each column belongs to."""
-        groups = [] if self.groups is None else [list(group) for group in self.groups]
-        grouped = [column for group in groups for column in group]
-        wrong = [c for c in grouped if not (0 <= c < n_features)]
-        if wrong or len(set(grouped)) < len(grouped):
+        groups = [] if self.groups is None else self.groups
+        try:
+            groups = [[index(column) for column in group] for group in groups]
+            grouped = [column for group in groups for column in group]
+            fits = len(set(grouped)) == len(grouped) and set(grouped) <= set(range(n_features))
+        except TypeError:
+            fits = False
+        if not fits:
             raise ValueError(
-                f"SwapNoise(groups={self.groups!r}) must hold each column at most once, as an "
-                f"index from 0 to {n_features - 1}, since X has {n_features} features."
+                f"SwapNoise(groups={self.groups!r}) must be a sequence of sequences of column "
+                f"indices from 0 to {n_features - 1}, each at most once, since X has {n_features} "
+                "features."
             )
         groups += [[column] for column in sorted(set(range(n_features)) - set(grouped))]
         of_column = torch.empty(n_features, dtype=torch.long)
@@ -440,7 +447,7 @@ class RegionBlanking(Corruption):
             The corruption itself.
         """
         shape = tuple(self.image_shape)
-        if len(shape) not in (2, 3) or any(int(s) != s or s < 1 for s in shape):
+        if len(shape) not in (2, 3) or any(not isinstance(s, Integral) or s < 1 for s in shape):
             raise ValueError(
                 f"RegionBlanking(image_shape={self.image_shape!r}) must be (height, width) or "
                 "(height, width, n_channels), all of them positive integers."

@@ -109,9 +109,11 @@ class ReconstructionNet(NeuralNet):
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
-        if self.lean:
-            return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
-        return super()._default_callbacks
+        if not self.lean:
+            return super()._default_callbacks
+        # PrintLog makes its table even where it prints nothing.
+        log = [("print_log", PrintLog())] if self.verbose else []
+        return [("epoch_timer", EpochTimer()), *log]
 
     def initialize(self) -> ReconstructionNet:
         """Initialize skorch's components and the generator."""

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from sklearn.base import clone
 
-from sklearn_ae._engine._batches import Rows
+from sklearn_ae._engine._batches import Batches, Rows
 from sklearn_ae.corruptions import CORRUPTIONS
 from sklearn_ae.modules import ACTIVATIONS, TopK
 from sklearn_ae.penalties import PENALTIES
@@ -88,7 +88,7 @@ def check_pairs(params: dict[str, Any]) -> tuple[Any, Any]:
     return penalty, corruption
 
 
-def check_on_rows(net: Any, rows: Rows, n_components: int) -> None:
+def check_on_rows(net: Any, rows: Rows, params: dict[str, Any]) -> None:
     """Run every part once on a few rows, before training, and check what it returns.
 
     Parameters
@@ -99,9 +99,10 @@ def check_on_rows(net: Any, rows: Rows, n_components: int) -> None:
     rows : Rows
         The training data.
 
-    n_components : int
-        The width that the codes must have.
+    params : dict
+        Parameters of an :class:`~sklearn_ae.Autoencoder`.
     """
+    n_components = params["n_components"]
     x = rows.dense(rows.take(slice(0, 8)))
     net._set_training(False)
     with torch.no_grad():
@@ -115,8 +116,11 @@ def check_on_rows(net: Any, rows: Rows, n_components: int) -> None:
                 f"corruption={net.corruption!r} must return a tensor of the shape that it is "
                 f"given, {tuple(x.shape)}, got {_shape(corrupted)}."
             )
+    penalty = net.criterion_.penalty
     if net.criterion_.alpha:
-        _check_penalty(net.criterion_.penalty, codes)
+        if getattr(penalty, "needs_probabilities", False):
+            _check_probabilities(net, rows, known=params["activation"] == "sigmoid")
+        _check_penalty(penalty, codes)
 
 
 def _run(
@@ -137,14 +141,20 @@ def _run(
     return result
 
 
+def _check_probabilities(net: Any, rows: Rows, known: bool) -> None:
+    if known and not net.copies_input:
+        return
+    for x, target in Batches(rows, net.batch_size):
+        with torch.no_grad():
+            codes = net.module_.encoder(target.clone() if net.copies_input else x)
+        if not (codes.min() >= 0 and codes.max() <= 1):
+            raise ValueError(
+                f"penalty={net.criterion_.penalty!r} is defined for codes in (0, 1), but the codes "
+                f"range from {codes.min():.3g} to {codes.max():.3g}. Use activation='sigmoid'."
+            )
+
+
 def _check_penalty(penalty: Any, codes: torch.Tensor) -> None:
-    if getattr(penalty, "needs_probabilities", False) and not (
-        codes.min() >= 0 and codes.max() <= 1
-    ):
-        raise ValueError(
-            f"penalty={penalty!r} is defined for codes in (0, 1), but the codes range from "
-            f"{codes.min():.3g} to {codes.max():.3g}. Use activation='sigmoid'."
-        )
     codes = codes.clone().requires_grad_()
     value = penalty(codes)
     if not isinstance(value, torch.Tensor) or value.dim() != 0:

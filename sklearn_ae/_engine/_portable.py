@@ -28,17 +28,17 @@ def _restore(array: np.ndarray, trained: bool | None) -> torch.Tensor:
     return tensor if trained is None else nn.Parameter(tensor, requires_grad=trained)
 
 
-def portable(modules: dict[str, Any]) -> dict[str, Any]:
+def portable(modules: dict[Any, Any]) -> dict[Any, Any]:
     """Copy modules so that they pickle with arrays in place of their weights.
 
     Parameters
     ----------
-    modules : dict of str to torch.nn.Module
+    modules : dict of torch.nn.Module
         The modules. What they share stays shared.
 
     Returns
     -------
-    copies : dict of str to torch.nn.Module
+    copies : dict of torch.nn.Module
         Not to be used, only to be pickled or deep-copied: that restores the weights.
     """
     memo: dict[int, Any] = {}

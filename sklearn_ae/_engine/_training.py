@@ -92,15 +92,14 @@ def train(
         device=str(device),
         train_split=None,
     ).initialize()
-    if previous is None:
-        check_on_rows(net, rows, params["n_components"])
-    else:
+    if previous is not None:
         net.continue_from(previous)
     # Modules and functions of the user may draw from torch's global generators.
     alone = global_generators(stream_seed) if _has_user_code(params) else nullcontext()
     widths = [rows.X.shape[1], *params["hidden_layer_sizes"], params["n_components"]]
     widest = max(a * b for a, b in pairwise(widths))
     with alone, limited_threads(min(len(rows), net.batch_size) * widest):
+        check_on_rows(net, rows, params)
         net.partial_fit(rows)
     _check_weights(net)
     return net
@@ -123,6 +122,13 @@ def _module(
 
 
 def _callbacks(params: dict[str, Any]) -> list[Any]:
+    for callback in params["callbacks"] or []:
+        named = callback[1] if isinstance(callback, tuple) and len(callback) == 2 else callback
+        if not hasattr(named, "on_train_begin"):
+            raise TypeError(
+                "callbacks must hold skorch callbacks, or tuples of a name and a callback, got "
+                f"{callback!r}."
+            )
     callbacks = [
         (callback[0], _copied(callback[1])) if isinstance(callback, tuple) else _copied(callback)
         for callback in params["callbacks"] or []
