@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
 import torch
-from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
@@ -23,6 +25,7 @@ from sklearn_ae._validation import (
     check_codes,
     check_data,
     check_no_booleans,
+    clone_parametrized,
     fit_context,
     output_container,
     restored_on_error,
@@ -480,7 +483,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         encoder, decode = self.net_.module_.encoder, self._decode()
 
         def minus_error(x):
-            return (decode(encoder(x)) - x).square().mean(dim=1).neg()
+            # An encoder of the user's may work in place.
+            clean = x.clone() if self.net_.copies_input else x
+            return (decode(encoder(x)) - clean).square().mean(dim=1).neg()
 
         parts = results(minus_error, self.net_, X, self._n_features_out)
         return into(np.empty(X.shape[0], self._codes_dtype), parts)
@@ -549,7 +554,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         X = check_data(self, X, dtype=codes_dtype(self.precision), reset=previous is None)
         params = {name: getattr(self, name) for name in Autoencoder._parameter_constraints}
         params |= {"keep_optimizer": self.warm_start, **changes}
-        self._check_against(X, params)
         seed = 0
         if previous is None:
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
@@ -591,30 +595,20 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 "for. Use output='dense' or transform='default'."
             )
 
-    def _check_against(self, X, params):
-        n_samples = X.shape[0]
-        n_held_out = int(np.ceil(self.validation_fraction * n_samples))
-        if params["early_stopping"] and n_held_out >= n_samples:
-            raise ValueError(
-                f"early_stopping=True with validation_fraction={self.validation_fraction} holds "
-                f"out {n_held_out} of n_samples={n_samples} rows and leaves none to train on."
-            )
-        if self.loss == "binary_cross_entropy":
-            values = X.data if sparse.issparse(X) else X
-            if len(values) and (values.min() < 0 or values.max() > 1):
-                raise ValueError(
-                    "loss='binary_cross_entropy' needs X in [0, 1], got values from "
-                    f"{values.min():.6g} to {values.max():.6g}. Use MinMaxScaler(clip=True)."
-                )
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = [codes_dtype(self.precision).__name__]
         return tags
 
+    def __sklearn_clone__(self):
+        # Copied together, so that a layer or a weight that they share stays shared.
+        copied = clone_parametrized(self)
+        copied.encoder, copied.decoder = copy.deepcopy((self.encoder, self.decoder))
+        return copied
+
     def __getstate__(self):
-        state = super().__getstate__()
+        state = dict(super().__getstate__())
         structure = state.get("_structure", {})
         # Together, so that what a parameter and the fitted structure share stays one object.
         modules = {("state", k): v for k, v in state.items() if isinstance(v, nn.Module)}
@@ -624,4 +618,24 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if structure:
             own = {k: copies["structure", k] for owner, k in modules if owner == "structure"}
             state["_structure"] = structure | own
-        return state
+        return state | {"_sklearn_ae_version": _package_version()}
+
+    def __setstate__(self, state):
+        saved = state.pop("_sklearn_ae_version", "unknown")
+        if saved != _package_version():
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=type(self).__name__,
+                    current_sklearn_version=_package_version(),
+                    original_sklearn_version=saved,
+                ),
+                stacklevel=2,
+            )
+        super().__setstate__(state)
+
+
+def _package_version():
+    # The package's own __init__ imports this file first.
+    from sklearn_ae import __version__
+
+    return __version__

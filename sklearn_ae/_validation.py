@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import _clone_parametrized as clone_parametrized
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
@@ -52,6 +53,7 @@ __all__ = [
     "check_method_params",
     "check_no_booleans",
     "check_sample_weight",
+    "clone_parametrized",
     "fit_context",
     "output_container",
     "process_routing",

@@ -377,9 +377,8 @@ class SwapNoise(Corruption):
 
     def _group_of_column(self, n_features: int) -> torch.Tensor:
         """Return the number of the group that each column belongs to."""
-        groups = [] if self.groups is None else self.groups
         try:
-            groups = [[index(column) for column in group] for group in groups]
+            groups = [[index(column) for column in group] for group in self.groups or []]
             grouped = [column for group in groups for column in group]
             fits = len(set(grouped)) == len(grouped) and set(grouped) <= set(range(n_features))
         except TypeError:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from numbers import Integral, Real
 
 import numpy as np
-from scipy import sparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.model_selection import check_cv
@@ -21,6 +19,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ae._labels import as_array, check_some_are_labeled, is_auto, is_unlabeled, labels_at
 from sklearn_ae._validation import (
     HasMethods,
     MissingValues,
@@ -29,92 +28,11 @@ from sklearn_ae._validation import (
     process_routing,
     safe_indexing,
     validate_parameter_constraints,
-    validate_params,
 )
 
 __all__ = ["LabeledOnly", "SemiSupervisedSplit", "is_unlabeled"]
 
 _PREDICTIONS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
-
-
-@validate_params(
-    {"y": "no_validation", "unlabeled": [MissingValues()]}, prefer_skip_nested_validation=True
-)
-def is_unlabeled(y, unlabeled="auto"):
-    """Tell which rows of y hold the marker of a missing label instead of a label.
-
-    :class:`LabeledOnly` and :class:`SemiSupervisedSplit` go by it.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Labels or targets: a list, an array, or a series or data frame of pandas or polars.
-
-    unlabeled : "auto", int, float, str, NaN, `pandas.NA` or None, default="auto"
-        The marker. `"auto"` goes by the type of `y`:
-
-        ======================  ======================  ================================
-        type of `y`             marker                  not a marker
-        ======================  ======================  ================================
-        integer                 -1, missing value       any other integer
-        float                   missing value           -1.0, which is a target
-        object, string          missing value, -1       `"-1"`, which is an error
-        boolean                 missing value
-        ======================  ======================  ================================
-
-        A missing value is NaN, `None`, `pandas.NA` or a null of polars. A list has the type that
-        NumPy gives it, except that numbers beside strings stay numbers, and an object array of
-        numbers and missing values has the type of its numbers. `"-1"` is an error because it is
-        what NumPy makes of the -1 in `["cat", "dog", -1]`: it is a marker or a class, and only
-        `unlabeled="-1"` or `unlabeled=None` can say which.
-
-        `None` marks nothing, NaN and `pandas.NA` stand for any missing value, and any other value
-        is compared by `==`. A marker that is literally the string `"auto"` can't be expressed.
-
-    Returns
-    -------
-    unlabeled_rows : ndarray of shape (n_samples,) and dtype bool
-        Whether each row is unlabeled. With several outputs a row is unlabeled when all of them
-        are marked.
-
-    Raises
-    ------
-    ValueError
-        If `y` is None or has not one or two dimensions, if only some outputs of a row are marked,
-        or if `y` holds `"-1"` and `unlabeled="auto"`.
-    TypeError
-        If `y` is sparse.
-
-    See Also
-    --------
-    LabeledOnly : Fit an estimator on the labeled rows.
-    SemiSupervisedSplit : Cross-validate on the labeled rows.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_ae.semi_supervised import is_unlabeled
-    >>> is_unlabeled([2, 0, -1])
-    array([False, False,  True])
-    >>> is_unlabeled([0.5, -1.0, np.nan])
-    array([False, False,  True])
-    >>> is_unlabeled(["cat", "dog", -1])
-    array([False, False,  True])
-    >>> is_unlabeled(["cat", "dog", "?"], unlabeled="?")
-    array([False, False,  True])
-    """
-    marks = _marks(_as_array(y), unlabeled)
-    if marks.ndim == 1:
-        return marks
-    rows = marks.all(axis=1)
-    partly = np.flatnonzero(marks.any(axis=1) & ~rows)
-    if partly.size:
-        raise ValueError(
-            f"Row {partly[0]} of y has some outputs that are marked as unlabeled and some that are "
-            f"not (unlabeled={unlabeled!r}). Mark all outputs of a row or none of them, or set "
-            "`unlabeled=None` if these values are targets."
-        )
-    return rows
 
 
 def _estimator_has(attribute):
@@ -250,7 +168,7 @@ class LabeledOnly(MetaEstimatorMixin, BaseEstimator):
             If -1 is one of more than two classes and `unlabeled` does not say that it is a marker.
         """
         params = self._routed("fit", fit_params)
-        y = _as_array(y)
+        y = as_array(y)
         X, labels, params = self._labeled_part(X, y, params)
         if is_classifier(self):
             self._check_minus_one(y, labels)
@@ -404,7 +322,7 @@ class LabeledOnly(MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         params = self._routed("score", params)
-        X, labels, params = self._labeled_part(X, _as_array(y), params)
+        X, labels, params = self._labeled_part(X, as_array(y), params)
         return self.estimator_.score(X, labels, **params)
 
     @available_if(_estimator_has("get_feature_names_out"))
@@ -451,6 +369,7 @@ class LabeledOnly(MetaEstimatorMixin, BaseEstimator):
         routing : MetadataRouter
             The routing information.
         """
+        # Newer versions of scikit-learn derive the first of these by themselves.
         mapping = MethodMapping().add(caller="fit_transform", callee="fit")
         for method in ("fit", "transform", "score", *_PREDICTIONS):
             mapping.add(caller=method, callee=method)
@@ -495,17 +414,17 @@ class LabeledOnly(MetaEstimatorMixin, BaseEstimator):
         rows, *_ = indexable(X, labels, params.get("sample_weight"))
         if not unlabeled.any():
             return X, labels, params
-        _check_some_are_labeled(unlabeled, self.unlabeled)
+        check_some_are_labeled(unlabeled, self.unlabeled)
         labeled = np.flatnonzero(~unlabeled)
         return (
             safe_indexing(rows, labeled),
-            _labels_at(labels, labeled, whole_numbers=is_classifier(self)),
+            labels_at(labels, labeled, whole_numbers=is_classifier(self)),
             check_method_params(rows, params, indices=labeled),
         )
 
     def _check_minus_one(self, y, labels):
         """Catch the -1 whose meaning the user has not given and the default may get wrong."""
-        if not (self.unlabeled is None or _is_auto(self.unlabeled)):
+        if not (self.unlabeled is None or is_auto(self.unlabeled)):
             return
         if labels.dtype.kind not in "if" or labels.size != len(labels):
             return
@@ -565,6 +484,10 @@ class SemiSupervisedSplit(BaseEstimator):
     -----
     Whole numbers look like classes, in floats too. For a regression on counts pass
     `KFold(5)` rather than 5.
+
+    Scorers get the test part of `y` as it is given, and those named by a string refuse numbers in
+    an object array, such as `[0, 1, None]`: mark such labels by -1, NaN or a nullable type, or use
+    the estimator's own `score`.
 
     Metadata routing: the splitter requests what `cv` requests, so `groups` reaches
     `SemiSupervisedSplit(GroupKFold(5))`. Groups have one entry for each row, labeled or not.
@@ -636,7 +559,7 @@ class SemiSupervisedSplit(BaseEstimator):
         """
         self._validate()
         X, labels, groups, unlabeled = self._labeled_part(X, y, groups)
-        if not unlabeled.any() and _is_auto(self.unlabeled) and labels.dtype.kind in "iu":
+        if not unlabeled.any() and is_auto(self.unlabeled) and labels.dtype.kind in "iu":
             warnings.warn(
                 "y holds integers without a -1, so every row counts as labeled. Set "
                 "`unlabeled=None` if that is right; otherwise something has encoded y before it "
@@ -708,113 +631,13 @@ class SemiSupervisedSplit(BaseEstimator):
 
     def _labeled_part(self, X, y, groups):
         """Cut X, y and groups to the labeled rows."""
-        labels = _as_array(y)
+        labels = as_array(y)
         unlabeled = is_unlabeled(labels, self.unlabeled)
         X, labels, groups = indexable(X, labels, groups)
-        _check_some_are_labeled(unlabeled, self.unlabeled)
+        check_some_are_labeled(unlabeled, self.unlabeled)
         if unlabeled.any():
             labeled = np.flatnonzero(~unlabeled)
             X = safe_indexing(X, labeled)
-            labels = _labels_at(labels, labeled)
+            labels = labels_at(labels, labeled)
             groups = safe_indexing(groups, labeled) if groups is not None else None
         return X, labels, groups, unlabeled
-
-
-def _as_array(y):
-    """Convert y to an array in which integers, booleans, strings and missing values stay apart."""
-    if y is None:
-        raise ValueError(
-            "To tell labeled from unlabeled rows requires y to be passed, but the target y is None."
-        )
-    if sparse.issparse(y):
-        raise TypeError("A sparse y can't be searched for a marker; pass y.toarray() instead.")
-    if hasattr(y, "columns"):
-        labels = np.column_stack([_as_array(y[name]).astype(object) for name in y.columns])
-    elif not isinstance(getattr(y, "dtype", np.dtype(object)), np.dtype):
-        # pandas extension types, polars, torch. As an array, a missing integer would be a float.
-        labels = np.array(y.to_list() if hasattr(y, "to_list") else y.tolist(), dtype=object)
-    else:
-        labels = np.asarray(y)
-        if labels.dtype.kind in "US" and not hasattr(y, "dtype"):
-            # NumPy made strings of numbers that stand beside strings.
-            mixed = np.array(y, dtype=object)
-            if not all(isinstance(label, str) for label in mixed.flat):
-                labels = mixed
-    if labels.ndim not in (1, 2):
-        raise ValueError(f"y should be a 1d or 2d array, got an array of shape {labels.shape}.")
-    return _with_type_of_labels(labels)
-
-
-def _with_type_of_labels(labels):
-    """Give an object array of numbers or booleans the type of these."""
-    if labels.dtype.kind != "O":
-        return labels
-    typed = np.array(labels.tolist())
-    has_missing = typed.dtype.kind == "f" and np.isnan(typed).any()
-    return typed if typed.dtype.kind in "biuf" and not has_missing else labels
-
-
-def _labels_at(labels, rows, *, whole_numbers=False):
-    """Take the labels of some rows, in the type that they have without the markers."""
-    labels = _with_type_of_labels(labels[rows])
-    if whole_numbers and labels.dtype.kind == "f":
-        exact = np.abs(labels.astype(np.float64)) < 2**53
-        if (exact & (labels == np.floor(labels))).all():
-            labels = labels.astype(np.int64)
-    return labels
-
-
-def _marks(labels, unlabeled):
-    """Compare each entry of an array with the marker."""
-    if unlabeled is None:
-        return np.zeros(labels.shape, dtype=bool)
-    if labels.dtype.kind in "biuf":
-        if _is_auto(unlabeled):
-            unlabeled = -1 if labels.dtype.kind == "i" else np.nan
-        return np.isnan(labels) if _is_missing(unlabeled) else labels == unlabeled
-    values = labels.ravel().tolist()
-    if _is_auto(unlabeled):
-        if any(isinstance(value, str) and value == "-1" for value in values):
-            raise ValueError(
-                "y holds the string '-1', which is what NumPy makes of a -1 beside strings. Set "
-                "`unlabeled='-1'` if it marks the rows without a label, `unlabeled=None` if it is "
-                "a class."
-            )
-        integers = not any(_is_float(value) for value in values if not _is_missing(value))
-        marks = [
-            _is_missing(value) or (integers and isinstance(value, Integral) and value == -1)
-            for value in values
-        ]
-    elif _is_missing(unlabeled):
-        marks = [_is_missing(value) for value in values]
-    else:
-        marks = [not _is_missing(value) and value == unlabeled for value in values]
-    return np.array(marks, dtype=bool).reshape(labels.shape)
-
-
-def _is_float(value):
-    return isinstance(value, Real) and not isinstance(value, Integral)
-
-
-def _is_missing(value):
-    """Tell None, NaN of any float type, and NA and NaT of pandas, without importing pandas."""
-    not_available = type(value).__name__ in ("NAType", "NaTType")
-    return value is None or not_available or (_is_float(value) and value != value)
-
-
-def _is_auto(unlabeled):
-    return isinstance(unlabeled, str) and unlabeled == "auto"
-
-
-def _check_some_are_labeled(unlabeled_rows, unlabeled):
-    if len(unlabeled_rows) and unlabeled_rows.all():
-        allowed = (
-            " (-1 among integers, NaN among floats, None, NaN, NA or -1 among objects)"
-            if _is_auto(unlabeled)
-            else ""
-        )
-        raise ValueError(
-            f"No row of y is labeled: all {len(unlabeled_rows)} are marked by "
-            f"unlabeled={unlabeled!r}{allowed}. At least one row must hold a label; set "
-            "`unlabeled` to another marker, or to None if every value is a label."
-        )

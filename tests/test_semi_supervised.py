@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -20,7 +21,13 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, StackingClassifier, StackingRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
+from sklearn.linear_model import (
+    BayesianRidge,
+    LinearRegression,
+    LogisticRegression,
+    Ridge,
+    RidgeClassifier,
+)
 from sklearn.metrics import accuracy_score, get_scorer
 from sklearn.model_selection import (
     GridSearchCV,
@@ -157,6 +164,7 @@ MARKERS = {
     "objects-ints-nan": (np.array([0, -1, NAN], dtype=object), "auto", [1, 2]),
     "objects-floats": (np.array([0.5, -1, NAN, None], dtype=object), "auto", [2, 3]),
     "objects-fractions": ([Fraction(1, 2), -1, None], "auto", [2]),
+    "objects-decimals": ([Decimal(-1), Decimal(2), None], "auto", [2]),
     "pandas-ints": (pd.Series([0, 1, -1]), "auto", [2]),
     "pandas-nullable-ints": (pd.Series([0, pd.NA, -1], dtype="Int64"), "auto", [1, 2]),
     "pandas-nullable-array": (pd.array([0, pd.NA, -1], dtype="Int64"), "auto", [1, 2]),
@@ -181,6 +189,7 @@ MARKERS = {
     "literal-nan-in-objects": (["cat", None, -1, NAN], NAN, [1, 3]),
     "literal-na": (pd.Series([0, pd.NA, -1], dtype="Int64"), pd.NA, [1]),
     "literal-zero": ([0, 1, -1], 0, [0]),
+    "literal-beside-na": (pd.Series([9, pd.NA, 0], dtype="Int64"), 9, [0]),
     "literal-float": (np.array([0.5, -9.5, NAN]), -9.5, [1]),
     "none-marks-nothing": ([0, 1, -1], None, []),
     "none-marks-nothing-objects": (["cat", None, -1], None, []),
@@ -239,6 +248,8 @@ LABELS = {
     "floats-whole": ([2.0, 0.0, NAN], "auto", np.int64, [2, 0]),
     "floats-whole-all-labeled": ([2.0, 0.0, 1.0], "auto", np.float64, [2.0, 0.0, 1.0]),
     "floats-huge": ([2.0, 1e300, NAN], "auto", np.float64, [2.0, 1e300]),
+    "floats-not-whole": ([0.5, 1.0, NAN], "auto", np.float64, [0.5, 1.0]),
+    "list-of-strings": (["cat", "dog"], "auto", np.dtype("<U3"), ["cat", "dog"]),
     "objects-ints": (np.array([1, 0, None], dtype=object), "auto", np.int64, [1, 0]),
     "objects-ints-all-labeled": (np.array([1, 0], dtype=object), "auto", np.int64, [1, 0]),
     "objects-bools": ([True, False, None], "auto", np.bool_, [True, False]),
@@ -440,6 +451,8 @@ def test_C12_signs_are_not_cut_to_one_class_without_a_word():
     # One class of other labels, and a regressor, are what the estimator makes of them.
     assert LabeledOnly(DecisionTreeClassifier()).fit(X, [-1, 0, -1, 0]).classes_.tolist() == [0]
     assert LabeledOnly(DummyRegressor()).fit(X, y).predict(X).tolist() == [1.0] * 4
+    for ones in ([1, 1, 1, 1], [1.0, NAN, 1.0, NAN], [1, None, 1, None]):
+        assert LabeledOnly(DecisionTreeClassifier()).fit(X, ones).classes_.tolist() == [1]
 
 
 # --------------------------------------------------------------------------- errors, life cycle
@@ -534,6 +547,13 @@ def test_missing_method_is_the_estimators_error():
     assert "LinearSVC" in str(e.value.__cause__)
 
 
+def test_methods_are_those_of_the_fitted_estimator(data):
+    X, _, few = data
+    model = LabeledOnly(LogisticRegression()).fit(X, few).set_params(estimator=LinearSVC())
+    assert model.predict_proba(X).shape == (N_ROWS, 3)
+    assert not hasattr(clone(model), "predict_proba")
+
+
 def test_transformer(data):
     X, y, few = data
     frame = pd.DataFrame(X, columns=list("abcdefgh"), index=np.arange(len(X))[::-1])
@@ -600,6 +620,28 @@ def test_weights(data, routing):
     pipe.fit(X, few, **{name: weight})
     assert_allclose(pipe[-1].estimator_.coef_, expected.coef_)
     assert_allclose(pipe.score(X, few, sample_weight=weight), expected.score(*kept))
+
+
+def test_parameters_of_predict(data, routing):
+    X, _, _ = data
+    target = np.where(IS_LABELED, X[:, 0] + X[:, 1] ** 2, NAN)
+    inner = BayesianRidge()
+    if routing:
+        inner.set_predict_request(return_std=True)
+    mean, std = LabeledOnly(inner).fit(X, target).predict(X, return_std=True)
+    expected = BayesianRidge().fit(X[IS_LABELED], target[IS_LABELED])
+    assert_array_equal(mean, expected.predict(X))
+    assert_array_equal(std, expected.predict(X, return_std=True)[1])
+
+
+def test_weights_of_a_transformer(data):
+    X, _, few = data
+    weight = np.random.RandomState(0).uniform(0.1, 5, N_ROWS)
+    mean = np.average(X[IS_LABELED], axis=0, weights=weight[IS_LABELED])
+    with sklearn.config_context(enable_metadata_routing=True):
+        scale = StandardScaler(with_std=False).set_fit_request(sample_weight=True)
+        pipe = make_pipeline(LabeledOnly(scale), PCA(2)).fit(X, few, sample_weight=weight)
+    assert_allclose(pipe[0].transform(X), X - mean)
 
 
 def test_routing_refuses_what_was_not_requested(data):
@@ -717,6 +759,11 @@ def test_split_errors(data):
     once = (pair for pair in [(np.arange(30), np.arange(30, 45))])
     with pytest.raises(TypeError, match="only once"):
         next(SemiSupervisedSplit(once).split(X, few))
+    with pytest.raises(TypeError, match="only once"):
+        SemiSupervisedSplit(once).get_n_splits()
+    assert len(list(once)) == 1
+    with pytest.raises(ValueError, match="greater than the number of"):
+        next(SemiSupervisedSplit(KFold(3)).split(X[:0], few[:0].astype(float)))
     with pytest.raises(ValueError, match="'groups' parameter should not be None"):
         next(SemiSupervisedSplit(GroupKFold(3)).split(X, few))
 
@@ -725,7 +772,7 @@ def test_number_of_splits(data):
     X, _, few = data
     groups = np.where(IS_LABELED, np.arange(N_ROWS) % 4, 99)
     assert SemiSupervisedSplit().get_n_splits() == 5
-    assert SemiSupervisedSplit(KFold(7)).get_n_splits() == 7
+    assert SemiSupervisedSplit(KFold(7)).get_n_splits(X) == 7
     assert SemiSupervisedSplit(LeaveOneOut()).get_n_splits(X, few) == len(LABELED)
     # The group of the unlabeled rows is none.
     assert SemiSupervisedSplit(LeaveOneGroupOut()).get_n_splits(X, few, groups) == 4
@@ -985,6 +1032,20 @@ def test_C3_union_of_raw_features_and_codes(data, routing, container):
 
 
 # ------------------------------------------------------------------------------ documented limits
+def test_C12_scorers_of_numbers_in_an_object_array(data):
+    X, _, few = data
+    model, cv = LabeledOnly(LinearDiscriminantAnalysis()), SemiSupervisedSplit(3)
+    expected = cross_val_score(model, X, few, cv=cv, scoring="accuracy", error_score="raise")
+    objects = np.array([None if v < 0 else v for v in few], dtype=object)
+    assert_array_equal(cross_val_score(model, X, objects, cv=cv, error_score="raise"), expected)
+    for typed in (np.where(few < 0, NAN, few), pd.Series(objects).astype("Int64")):
+        scores = cross_val_score(model, X, typed, cv=cv, scoring="accuracy", error_score="raise")
+        assert_array_equal(scores, expected)
+    model.fit(X, objects)
+    with pytest.raises(ValueError, match="unknown"):
+        get_scorer("accuracy")(model, X[IS_LABELED], objects[IS_LABELED])
+
+
 def test_what_needs_a_partition_refuses(data):
     X, _, few = data
     cv, target = SemiSupervisedSplit(3), np.where(IS_LABELED, X[:, 0], NAN)

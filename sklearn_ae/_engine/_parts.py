@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from scipy import sparse
 from sklearn.base import clone
 
 from sklearn_ae._engine._batches import Batches, Rows
@@ -13,7 +15,7 @@ from sklearn_ae.corruptions import CORRUPTIONS
 from sklearn_ae.modules import ACTIVATIONS, TopK
 from sklearn_ae.penalties import PENALTIES
 
-__all__ = ["check_on_rows", "check_pairs", "resolve"]
+__all__ = ["check_against_data", "check_on_rows", "check_pairs", "resolve"]
 
 
 def resolve(part: Any, named: dict[str, Any], name: str) -> Any:
@@ -86,6 +88,34 @@ def check_pairs(params: dict[str, Any]) -> tuple[Any, Any]:
             "encoder or decoder is given. Modules that share a weight stay tied by themselves."
         )
     return penalty, corruption
+
+
+def check_against_data(params: dict[str, Any], X: Any) -> None:
+    """Refuse parameters that the data do not allow.
+
+    Parameters
+    ----------
+    params : dict
+        Parameters of an :class:`~sklearn_ae.Autoencoder`.
+
+    X : ndarray, torch.Tensor or scipy.sparse CSR of shape (n_samples, n_features)
+        Validated data.
+    """
+    n_samples, fraction = X.shape[0], params["validation_fraction"]
+    n_held_out = math.ceil(fraction * n_samples)
+    if params["early_stopping"] and n_held_out >= n_samples:
+        raise ValueError(
+            f"early_stopping=True with validation_fraction={fraction} holds out {n_held_out} of "
+            f"n_samples={n_samples} rows and leaves none to train on."
+        )
+    values = X.data if sparse.issparse(X) else X
+    if params["loss"] != "binary_cross_entropy" or not len(values):
+        return
+    if values.min() < 0 or values.max() > 1:
+        raise ValueError(
+            f"loss='binary_cross_entropy' needs X in [0, 1], got values from {values.min():.6g} to "
+            f"{values.max():.6g}. Use MinMaxScaler(clip=True)."
+        )
 
 
 def check_on_rows(net: Any, rows: Rows, params: dict[str, Any]) -> None:

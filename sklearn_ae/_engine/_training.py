@@ -14,7 +14,7 @@ from skorch.callbacks import EarlyStopping
 from sklearn_ae._engine._batches import Rows
 from sklearn_ae._engine._net import ReconstructionNet
 from sklearn_ae._engine._objective import DivergenceError, Objective
-from sklearn_ae._engine._parts import check_on_rows, check_pairs
+from sklearn_ae._engine._parts import check_against_data, check_on_rows, check_pairs
 from sklearn_ae._engine._runtime import (
     global_generators,
     limited_threads,
@@ -53,6 +53,7 @@ def train(
         The trained net, in evaluation mode.
     """
     penalty, corruption = check_pairs(params)
+    check_against_data(params, X)
     device = resolve_device(params["device"])
     dtype = torch.float64 if params["precision"] == "float64" else torch.float32
     plain = params["encoder"] is None and not params["corruption_level"]
@@ -126,8 +127,8 @@ def _callbacks(params: dict[str, Any]) -> list[Any]:
         named = callback[1] if isinstance(callback, tuple) and len(callback) == 2 else callback
         if not hasattr(named, "on_train_begin"):
             raise TypeError(
-                "callbacks must hold skorch callbacks, or tuples of a name and a callback, got "
-                f"{callback!r}."
+                f"callbacks={params['callbacks']!r} must hold skorch callbacks or tuples of a name "
+                f"and a callback, got {callback!r}."
             )
     callbacks = [
         (callback[0], _copied(callback[1])) if isinstance(callback, tuple) else _copied(callback)
