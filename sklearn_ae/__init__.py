@@ -5,8 +5,7 @@ from sklearn_ae._denoising import DenoisingAutoencoder
 from sklearn_ae._dropout import DropoutAutoencoder
 from sklearn_ae._engine._objective import DivergenceError
 from sklearn_ae._sparse import SparseAutoencoder
-
-__version__ = "0.1.0"
+from sklearn_ae._version import __version__
 
 __all__ = [
     "Autoencoder",

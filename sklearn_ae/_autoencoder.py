@@ -30,6 +30,7 @@ from sklearn_ae._validation import (
     output_container,
     restored_on_error,
 )
+from sklearn_ae._version import __version__
 from sklearn_ae.corruptions import CORRUPTIONS
 from sklearn_ae.modules import ACTIVATIONS, DenseEncoder
 from sklearn_ae.penalties import PENALTIES
@@ -618,24 +619,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if structure:
             own = {k: copies["structure", k] for owner, k in modules if owner == "structure"}
             state["_structure"] = structure | own
-        return state | {"_sklearn_ae_version": _package_version()}
+        return state | {"_sklearn_ae_version": __version__}
 
     def __setstate__(self, state):
         saved = state.pop("_sklearn_ae_version", "unknown")
-        if saved != _package_version():
+        if saved != __version__:
             warnings.warn(
                 InconsistentVersionWarning(
                     estimator_name=type(self).__name__,
-                    current_sklearn_version=_package_version(),
+                    current_sklearn_version=__version__,
                     original_sklearn_version=saved,
                 ),
                 stacklevel=2,
             )
         super().__setstate__(state)
-
-
-def _package_version():
-    # The package's own __init__ imports this file first.
-    from sklearn_ae import __version__
-
-    return __version__
