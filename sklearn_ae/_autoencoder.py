@@ -8,6 +8,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import check_random_state
@@ -71,7 +72,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             "softplus", "tanh"} or callable, default="relu"
         Activation of the code and of the hidden layers. :class:`~sklearn_ae.modules.TopK` keeps the
         k largest codes of each row; hidden layers are relu then. Any function or module from a
-        tensor to one of its shape will do. Unused by a given ``encoder``.
+        tensor to one of its shape will do. Unused by a given ``encoder``. Combine top-k with
+        ``alpha=0``: it makes codes sparse by itself.
 
     tied_weights : bool, default=False
         Whether the decoder uses the encoder's weights, transposed. Must be False when ``encoder``
@@ -149,7 +151,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     callbacks : list of skorch callbacks, default=None
         Callbacks, or tuples of a name and a callback, that skorch runs within the training loop.
-        They are cloned. With any of them, training takes skorch's own, slower path.
+        They are copied for each fit. With any of them, training takes skorch's own, slower path.
 
     device : str or torch.device, default="auto"
         ``"auto"`` takes a GPU if there is one; else ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
@@ -371,8 +373,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def partial_fit(self, X, y=None):
         """Go through X once more, in batches, from where the last fit ended.
 
-        The state of the optimizer and of the random numbers is kept. Neither early stopping nor
-        ``learning_rate_schedule`` applies: all steps are taken at ``learning_rate``.
+        The state of the optimizer and of the random numbers is kept, in copies and pickles too
+        unless the estimator was last trained by ``fit`` with ``warm_start=False``. Neither early
+        stopping nor ``learning_rate_schedule`` applies: all steps are taken at ``learning_rate``.
+        A corruption that learns from the training data learns from this X.
 
         Parameters
         ----------
@@ -420,7 +424,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         X = self._check_X(X)
         encoder, width = self.net_.module_.encoder, self._n_features_out
         takes_sparse = isinstance(encoder, DenseEncoder) and self.net_.device == "cpu"
-        parts = results(encoder, self.net_, X, width, sparse_input=takes_sparse)
+        parts = results(encoder, self.net_, X, self._widest, sparse_input=takes_sparse)
         if self.output == "csr":
             return in_csr(parts, width)
         return into(np.empty((X.shape[0], width), self._codes_dtype), parts)
@@ -447,7 +451,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         dtype, width = self._codes_dtype, self._n_features_out
         codes = check_codes(self, X, dtype=dtype, n_components=width)
         out = np.empty((codes.shape[0], self.n_features_in_), dtype)
-        return into(out, results(self._decode(), self.net_, codes, out.shape[1]))
+        return into(out, results(self._decode(), self.net_, codes, self._widest))
 
     def reconstruct(self, X):
         """Encode and decode X.
@@ -464,7 +468,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         X = self._check_X(X)
         encoder, decode = self.net_.module_.encoder, self._decode()
-        parts = results(lambda x: decode(encoder(x)), self.net_, X, self._n_features_out)
+        parts = results(lambda x: decode(encoder(x)), self.net_, X, self._widest)
         return into(np.empty(X.shape, self._codes_dtype), parts)
 
     def score_samples(self, X):
@@ -488,7 +492,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             clean = x.clone() if self.net_.copies_input else x
             return (decode(encoder(x)) - clean).square().mean(dim=1).neg()
 
-        parts = results(minus_error, self.net_, X, self._n_features_out)
+        parts = results(minus_error, self.net_, X, self._widest)
         return into(np.empty(X.shape[0], self._codes_dtype), parts)
 
     def score(self, X, y=None):
@@ -526,6 +530,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return self._structure["n_components"]
 
     @property
+    def _widest(self):
+        hidden = self._structure["hidden_layer_sizes"]
+        return max(self.n_features_in_, *hidden, self._n_features_out)
+
+    @property
     def _codes_dtype(self):
         return codes_dtype(self._structure["precision"])
 
@@ -540,8 +549,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         # skorch takes a second to import; only training needs it.
         from sklearn_ae._engine._training import train
 
-        # fit_context leaves the parameters unchecked in a second partial_fit.
-        self._validate_params()
+        if previous is not None and not get_config()["skip_parameter_validation"]:
+            # fit_context leaves them unchecked in a partial_fit that goes on.
+            self._validate_params()
         self._check_parameters()
         self._check_output()
         structure = self._current_structure()
@@ -564,7 +574,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if previous is None:
             self.n_iter_, self.loss_curve_, self.validation_loss_curve_ = 0, [], None
         self.n_iter_ += len(curve)
-        self.loss_curve_ += curve
+        self.loss_curve_ = self.loss_curve_ + curve
         if held_out is not None:
             self.validation_loss_curve_ = (self.validation_loss_curve_ or []) + held_out
         self.net_ = net
@@ -606,6 +616,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         # Copied together, so that a layer or a weight that they share stays shared.
         copied = clone_parametrized(self)
         copied.encoder, copied.decoder = copy.deepcopy((self.encoder, self.decoder))
+        return copied
+
+    def __copy__(self):
+        # What __getstate__ gives is for pickles and deep copies only.
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
         return copied
 
     def __getstate__(self):

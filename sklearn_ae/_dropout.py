@@ -25,7 +25,8 @@ class DropoutAutoencoder(Autoencoder):
             "softplus", "tanh"} or callable, default="relu"
         Activation of the code and of the hidden layers. :class:`~sklearn_ae.modules.TopK` keeps the
         k largest codes of each row; hidden layers are relu then. Any function or module from a
-        tensor to one of its shape will do. Unused by a given ``encoder``.
+        tensor to one of its shape will do. Unused by a given ``encoder``. Combine top-k with
+        ``alpha=0``: it makes codes sparse by itself.
 
     tied_weights : bool, default=False
         Whether the decoder uses the encoder's weights, transposed. Must be False when ``encoder``
@@ -85,7 +86,7 @@ class DropoutAutoencoder(Autoencoder):
 
     callbacks : list of skorch callbacks, default=None
         Callbacks, or tuples of a name and a callback, that skorch runs within the training loop.
-        They are cloned. With any of them, training takes skorch's own, slower path.
+        They are copied for each fit. With any of them, training takes skorch's own, slower path.
 
     device : str or torch.device, default="auto"
         ``"auto"`` takes a GPU if there is one; else ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.

@@ -101,7 +101,13 @@ def as_array(y):
     if sparse.issparse(y):
         raise TypeError("A sparse y can't be searched for a marker; pass y.toarray() instead.")
     if hasattr(y, "columns"):
-        labels = np.column_stack([as_array(y[name]).astype(object) for name in y.columns])
+        # pandas by position, since names may be repeated there.
+        columns = (
+            [y.iloc[:, i] for i in range(y.shape[1])]
+            if hasattr(y, "iloc")
+            else [y[name] for name in y.columns]
+        )
+        labels = np.column_stack([as_array(column).astype(object) for column in columns])
     elif not isinstance(getattr(y, "dtype", np.dtype(object)), np.dtype):
         # pandas extension types, polars, torch. As an array, a missing integer would be a float.
         labels = np.array(y.to_list() if hasattr(y, "to_list") else y.tolist(), dtype=object)

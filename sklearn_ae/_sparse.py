@@ -25,7 +25,8 @@ class SparseAutoencoder(Autoencoder):
             "softplus", "tanh"} or callable, default="relu"
         Activation of the code and of the hidden layers. :class:`~sklearn_ae.modules.TopK` keeps the
         k largest codes of each row; hidden layers are relu then. Any function or module from a
-        tensor to one of its shape will do. Unused by a given ``encoder``.
+        tensor to one of its shape will do. Unused by a given ``encoder``. Combine top-k with
+        ``alpha=0``: it makes codes sparse by itself.
 
     tied_weights : bool, default=False
         Whether the decoder uses the encoder's weights, transposed. Must be False when ``encoder``
@@ -52,7 +53,7 @@ class SparseAutoencoder(Autoencoder):
         Penalty on the activations of the code: see :mod:`sklearn_ae.penalties`. ``"kl"`` needs
         ``activation="sigmoid"``. An object such as ``KLDivergence(rho=0.1)`` sets what shapes it.
 
-    alpha : float, default=0.5
+    alpha : float, default=0.2
         Strength of the penalty; 0 turns it off. It means what it means in
         :class:`~sklearn.decomposition.DictionaryLearning` and depends on the scale of X: scale
         before. See Notes.
@@ -90,7 +91,7 @@ class SparseAutoencoder(Autoencoder):
 
     callbacks : list of skorch callbacks, default=None
         Callbacks, or tuples of a name and a callback, that skorch runs within the training loop.
-        They are cloned. With any of them, training takes skorch's own, slower path.
+        They are copied for each fit. With any of them, training takes skorch's own, slower path.
 
     device : str or torch.device, default="auto"
         ``"auto"`` takes a GPU if there is one; else ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
@@ -201,7 +202,7 @@ class SparseAutoencoder(Autoencoder):
         decoder=None,
         loss="squared_error",
         penalty="l1",
-        alpha=0.5,
+        alpha=0.2,
         optimizer="adam",
         learning_rate=1e-3,
         learning_rate_schedule="linear",

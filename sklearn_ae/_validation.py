@@ -19,7 +19,6 @@ from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
     MissingValues,
-    Options,
     StrOptions,
     validate_parameter_constraints,
     validate_params,
@@ -27,16 +26,10 @@ from sklearn.utils._param_validation import (
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import (
-    _check_feature_names_in as check_feature_names_in,
-)
-from sklearn.utils.validation import (
     _check_method_params as check_method_params,
 )
 from sklearn.utils.validation import (
     _check_n_features as check_n_features,
-)
-from sklearn.utils.validation import (
-    _check_sample_weight as check_sample_weight,
 )
 from sklearn.utils.validation import check_array, validate_data
 
@@ -45,14 +38,11 @@ __all__ = [
     "Interval",
     "InvalidParameterError",
     "MissingValues",
-    "Options",
     "StrOptions",
     "check_codes",
     "check_data",
-    "check_feature_names_in",
     "check_method_params",
     "check_no_booleans",
-    "check_sample_weight",
     "clone_parametrized",
     "fit_context",
     "output_container",
@@ -88,6 +78,11 @@ def check_data(estimator: Any, X: Any, *, dtype: type, reset: bool) -> Any:
         A tensor that is not on the CPU stays where it is; one that is becomes a view as ndarray.
     """
     if isinstance(X, torch.Tensor):
+        if X.layout != torch.strided:
+            raise TypeError(
+                f"X is a tensor of layout {X.layout}: {type(estimator).__name__} takes dense "
+                "tensors and scipy's sparse matrices."
+            )
         X = X.detach()
         if X.device.type != "cpu":
             return check_device_tensor(estimator, X, dtype=dtype, reset=reset)
@@ -209,7 +204,7 @@ def check_no_booleans(estimator: Any) -> None:
     """
     constraints = estimator._parameter_constraints
     for name, value in estimator.get_params(deep=False).items():
-        numeric = any(isinstance(constraint, Interval) for constraint in constraints[name])
+        numeric = any(isinstance(constraint, Interval) for constraint in constraints.get(name, ()))
         if numeric and isinstance(value, bool | np.bool_):
             raise InvalidParameterError(
                 f"The {name!r} parameter of {type(estimator).__name__} must be "

@@ -75,7 +75,8 @@ class Corruption(BaseEstimator):
         Parameters
         ----------
         X : torch.Tensor or scipy.sparse CSR of shape (n_samples, n_features)
-            All rows of the training data, before the first batch.
+            All rows of the training data, before the first batch. They are the user's own and must
+            not be written to.
 
         Returns
         -------
@@ -224,7 +225,7 @@ class Masking(Corruption):
             The corrupted batch.
         """
         if self.fill == "mean":
-            return torch.where(_chosen(X, level, generator), self.mean_.to(X), X)
+            return torch.where(_uniform(X.shape, X, generator) < level, self.mean_.to(X), X)
         return X.mul_(torch.empty_like(X).bernoulli_(1 - level, generator=generator))
 
 
@@ -287,7 +288,7 @@ class SaltAndPepper(Corruption):
         X : torch.Tensor of shape (..., n_rows, n_features)
             The corrupted batch.
         """
-        draw = torch.rand(X.shape, generator=generator, device=X.device)
+        draw = _uniform(X.shape, X, generator)
         X = torch.where(draw < level / 2, self.low_.to(X), X)
         return torch.where(draw >= 1 - level / 2, self.high_.to(X), X)
 
@@ -367,7 +368,7 @@ class SwapNoise(Corruption):
         of_column = None if self.groups is None else self._group_of_column(n_features)
         n_groups = n_features if of_column is None else int(of_column.max()) + 1
         shape = (*X.shape[:-1], n_groups)
-        swapped = torch.rand(shape, generator=generator, device=X.device) < level
+        swapped = _uniform(shape, X, generator) < level
         shift = torch.randint(1, n_rows, shape, generator=generator, device=X.device)
         row = torch.arange(n_rows, device=X.device).unsqueeze(-1)
         donor = torch.where(swapped, (row + shift) % n_rows, row)
@@ -378,7 +379,10 @@ class SwapNoise(Corruption):
     def _group_of_column(self, n_features: int) -> torch.Tensor:
         """Return the number of the group that each column belongs to."""
         try:
-            groups = [[index(column) for column in group] for group in self.groups or []]
+            groups = [
+                [index(column) for column in group]
+                for group in ([] if self.groups is None else self.groups)
+            ]
             grouped = [column for group in groups for column in group]
             fits = len(set(grouped)) == len(grouped) and set(grouped) <= set(range(n_features))
         except TypeError:
@@ -478,28 +482,27 @@ class RegionBlanking(Corruption):
             The corrupted batch.
         """
         height, width = self.image_shape[:2]
-        ratio, at_row, at_column = torch.rand(
-            (3, *X.shape[:-1], 1), generator=generator, device=X.device
-        )
+        ratio, at_row, at_column = _uniform((3, *X.shape[:-1], 1), X, generator)
         # A side never leaves the image: the other one grows where this one meets the edge.
         stretch = torch.exp2(2 * ratio - 1).sqrt().clamp(level**0.5, level**-0.5)
-        rows = _inside(height, level**0.5 * stretch, at_row)
-        columns = _inside(width, level**0.5 / stretch, at_column)
+        n_rows = (height * level**0.5 * stretch).round().clamp(1, height)
+        n_columns = (level * height * width / n_rows).round().clamp(1, width)
+        rows = _inside(height, n_rows, at_row)
+        columns = _inside(width, n_columns, at_column)
         blank = rows.unsqueeze(-1) & columns.unsqueeze(-2)
         images = X.view(*X.shape[:-1], height, width, -1)
         return images.masked_fill_(blank.unsqueeze(-1), 0).view(X.shape)
 
 
-def _inside(size: int, share: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-    """Mark which of ``size`` positions lie in a stretch of that share, at a random place."""
-    length = (share * size).round().clamp(1, size)
+def _inside(size: int, length: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+    """Mark which of ``size`` positions lie in a stretch of that length, at a random place."""
     start = (place * (size - length + 1)).floor()
-    position = torch.arange(size, device=share.device)
+    position = torch.arange(size, device=place.device)
     return (position >= start) & (position < start + length)
 
 
-def _chosen(X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
-    return torch.rand(X.shape, generator=generator, device=X.device) < level
+def _uniform(shape: Sequence[int], like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    return torch.rand(shape, generator=generator, device=like.device, dtype=like.dtype)
 
 
 def _column_mean(X: Any) -> torch.Tensor:

@@ -106,8 +106,10 @@ class _Dense(nn.Module):
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
         bound = 1 / math.sqrt(n_in)
-        self.weight = nn.Parameter(torch.empty(n_out, n_in).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(n_out).uniform_(-bound, bound))
+        self.weight = nn.Parameter(
+            torch.empty(n_out, n_in, dtype=torch.float32).uniform_(-bound, bound)
+        )
+        self.bias = nn.Parameter(torch.empty(n_out, dtype=torch.float32).uniform_(-bound, bound))
 
     def forward(self, x: Any) -> torch.Tensor:
         if sparse.issparse(x):
@@ -122,9 +124,11 @@ class _Atoms(nn.Module):
         super().__init__()
         bound = 1 / math.sqrt(n_in)
         if weight is None:
-            weight = nn.Parameter(torch.empty(n_in, n_out).uniform_(-bound, bound))
+            weight = nn.Parameter(
+                torch.empty(n_in, n_out, dtype=torch.float32).uniform_(-bound, bound)
+            )
         self.weight = weight
-        self.bias = nn.Parameter(torch.empty(n_out).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(n_out, dtype=torch.float32).uniform_(-bound, bound))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return _affine(x, self.weight, self.bias)
@@ -430,7 +434,13 @@ def _made(part: Any, name: str, n_features: int, n_components: int) -> nn.Module
     # A module is callable too, so it has to be told from a function first.
     if part is None or isinstance(part, nn.Module):
         return part
-    module = part(n_features, n_components)
+    try:
+        module = part(n_features, n_components)
+    except TypeError as error:
+        raise TypeError(
+            f"{name}={part!r} failed when called with (n_features_in, n_components) = "
+            f"({n_features}, {n_components}): {error}"
+        ) from error
     if not isinstance(module, nn.Module):
         raise TypeError(
             f"{name}={part!r} must return a torch.nn.Module when called with (n_features_in, "

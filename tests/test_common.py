@@ -51,6 +51,7 @@ ESTIMATORS = [
     small(SparseAutoencoder, penalty=KLDivergence(rho=0.2), activation="sigmoid"),
     small(SparseAutoencoder, penalty=log_penalty),
     small(SparseAutoencoder, activation=TopK(k=1)),
+    small(SparseAutoencoder, output="csr", precision="auto"),
     small(DropoutAutoencoder),
     small(DenoisingAutoencoder),
     small(DenoisingAutoencoder, corruption="gaussian", precision="float64"),

@@ -16,6 +16,7 @@ __all__ = ["in_csr", "into", "reconstruction", "results"]
 
 # Entries of the widest array of a batch: 16 MiB in float32.
 _MAX_ENTRIES = 2**22
+_MAX_ROWS_OF_CUSTOM = 1024
 
 
 def results(
@@ -58,6 +59,9 @@ def results(
         net._set_training(False)
     device = torch.device(net.device)
     step = max(1, _MAX_ENTRIES // max(n_widest, X.shape[1]))
+    if net.copies_input:
+        # What a module of the user's allocates for a row is not known.
+        step = min(step, _MAX_ROWS_OF_CUSTOM)
     for start in range(0, X.shape[0], step):
         part = X[start : start + step]
         batch = Rows(part, device, net.dtype, sparse_input=sparse_input).take(slice(None))

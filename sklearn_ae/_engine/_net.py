@@ -14,6 +14,7 @@ from skorch.utils import TeeGenerator
 from sklearn_ae._engine._batches import Batches, Rows
 from sklearn_ae._engine._objective import DivergenceError
 from sklearn_ae._engine._portable import arrays, portable, tensors
+from sklearn_ae._engine._runtime import resolve_device
 
 __all__ = ["ReconstructionNet"]
 
@@ -42,7 +43,7 @@ class ReconstructionNet(NeuralNet):
         Whether the decoder's atoms are kept at unit norm.
 
     copies_input : bool
-        Whether the module might change its input in place.
+        Whether encoder or decoder might change their input in place.
 
     learning_rate_schedule : {"constant", "linear"}
         Linear: falls to 0 over the steps of a call.
@@ -139,7 +140,8 @@ class ReconstructionNet(NeuralNet):
         self : ReconstructionNet
             The net.
         """
-        self.generator_.set_state(previous.generator_.get_state())
+        if self.generator_.device.type == previous.generator_.device.type:
+            self.generator_.set_state(previous.generator_.get_state())
         state = previous.optimizer_state()
         if state is not None and previous.optimizer is self.optimizer:
             new = [
@@ -179,6 +181,11 @@ class ReconstructionNet(NeuralNet):
         """
         if not self.initialized_:
             self.initialize()
+        elif not hasattr(self, "optimizer_"):
+            state = self.optimizer_state()
+            self._initialize_optimizer()
+            if state is not None:
+                self.optimizer_.load_state_dict(state)
         self.notify("on_train_begin", X=X, y=y)
         try:
             self.fit_loop(X, y, **fit_params)
@@ -236,7 +243,8 @@ class ReconstructionNet(NeuralNet):
 
     def _encode_and_decode(self, x: Any) -> tuple[torch.Tensor, torch.Tensor]:
         codes = self.module_.encoder(x)
-        kept = codes
+        # A decoder of the user's may work in place.
+        kept = codes.clone() if self.copies_input else codes
         if self.module_.training and self.dropout:
             keep = torch.empty_like(codes).bernoulli_(1 - self.dropout, generator=self.generator_)
             kept = codes * keep.div_(1 - self.dropout)
@@ -336,15 +344,21 @@ class ReconstructionNet(NeuralNet):
         if "generator_" in state:
             state["generator_"] = state["generator_"].get_state().cpu().numpy()
         modules = {k: v for k, v in state.items() if isinstance(v, torch.nn.Module)}
+        modules["corruption"] = self.corruption
         return {**state, **portable(modules)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        if torch.device(self.device).type == "cuda" and not torch.cuda.is_available():
+        try:
+            resolve_device(self.device)
+        except ValueError:
             self.__dict__["device"] = "cpu"
         if "generator_" in state:
-            generator = torch.Generator(self.device)
-            generator.set_state(torch.tensor(state["generator_"]))
+            # The state of a generator means nothing to one of another kind of device.
+            generator = torch.Generator(self.device).manual_seed(self.seed)
+            saved = torch.tensor(state["generator_"])
+            if len(saved) == len(generator.get_state()):
+                generator.set_state(saved)
             self.__dict__["generator_"] = generator
         for name in ("module_", "criterion_"):
             if name in state:

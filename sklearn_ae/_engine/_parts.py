@@ -63,7 +63,7 @@ def check_pairs(params: dict[str, Any]) -> tuple[Any, Any]:
     activation, encoder = params["activation"], params["encoder"]
     if isinstance(activation, type):
         raise TypeError(f"activation={activation.__name__} is a class; give an object.")
-    if isinstance(activation, TopK):
+    if isinstance(activation, TopK) and encoder is None:
         activation._validate_params()
         if activation.k > params["n_components"]:
             raise ValueError(
@@ -133,6 +133,11 @@ def check_on_rows(net: Any, rows: Rows, params: dict[str, Any]) -> None:
         Parameters of an :class:`~sklearn_ae.Autoencoder`.
     """
     n_components = params["n_components"]
+    if not any(weight.requires_grad for weight in net.module_.parameters()):
+        raise ValueError(
+            "encoder and decoder have no weight to train: all have requires_grad=False, or there "
+            "is none."
+        )
     x = rows.dense(rows.take(slice(0, 8)))
     net._set_training(False)
     with torch.no_grad():
@@ -141,10 +146,19 @@ def check_on_rows(net: Any, rows: Rows, params: dict[str, Any]) -> None:
     if net.corruption_level:
         generator = torch.Generator(x.device).manual_seed(0)
         corrupted = net.corruption(x.clone(), net.corruption_level, generator)
-        if not isinstance(corrupted, torch.Tensor) or corrupted.shape != x.shape:
+        if (
+            not isinstance(corrupted, torch.Tensor)
+            or corrupted.shape != x.shape
+            or corrupted.dtype != x.dtype
+        ):
             raise ValueError(
-                f"corruption={net.corruption!r} must return a tensor of the shape that it is "
-                f"given, {tuple(x.shape)}, got {_shape(corrupted)}."
+                f"corruption={net.corruption!r} must return a tensor of the shape and the type "
+                f"that it is given, {tuple(x.shape)} and {x.dtype}, got {_shape(corrupted)}."
+            )
+        if not torch.isfinite(corrupted).all():
+            raise ValueError(
+                f"corruption={net.corruption!r} must return finite values, got NaN or infinity at "
+                f"corruption_level={net.corruption_level!r}."
             )
     penalty = net.criterion_.penalty
     if net.criterion_.alpha:
@@ -199,5 +213,5 @@ def _check_penalty(penalty: Any, codes: torch.Tensor) -> None:
 
 def _shape(value: Any) -> str:
     if isinstance(value, torch.Tensor):
-        return f"a tensor of shape {tuple(value.shape)}"
+        return f"a tensor of shape {tuple(value.shape)} and {value.dtype}"
     return type(value).__name__

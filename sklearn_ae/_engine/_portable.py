@@ -33,21 +33,28 @@ def portable(modules: dict[Any, Any]) -> dict[Any, Any]:
 
     Parameters
     ----------
-    modules : dict of torch.nn.Module
-        The modules. What they share stays shared.
+    modules : dict of torch.nn.Module or object
+        The modules, or objects with tensors as attributes. What they share stays shared.
 
     Returns
     -------
-    copies : dict of torch.nn.Module
+    copies : dict of torch.nn.Module or object
         Not to be used, only to be pickled or deep-copied: that restores the weights.
     """
     memo: dict[int, Any] = {}
     for module in modules.values():
-        for tensor in [*module.parameters(), *module.buffers()]:
+        for tensor in _tensors_of(module):
             # NumPy has no bfloat16: such a weight pickles as torch has it.
             if id(tensor) not in memo and tensor.dtype != torch.bfloat16:
                 memo[id(tensor)] = _Weight(tensor)
     return copy.deepcopy(modules, memo)
+
+
+def _tensors_of(module: Any) -> list[torch.Tensor]:
+    if isinstance(module, nn.Module):
+        return [*module.parameters(), *module.buffers()]
+    attributes = getattr(module, "__dict__", {}).values()
+    return [value for value in attributes if isinstance(value, torch.Tensor)]
 
 
 def arrays(state: Any) -> Any:

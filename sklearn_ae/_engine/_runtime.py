@@ -15,9 +15,11 @@ __all__ = [
     "PRECISIONS",
     "codes_dtype",
     "global_generators",
+    "global_states",
     "limited_threads",
     "resolve_device",
     "resolve_precision",
+    "set_global_states",
 ]
 
 PRECISIONS = ("auto", "bfloat16", "float16", "float32", "float64")
@@ -36,7 +38,7 @@ class _Process:
         self.lock = threading.RLock()
         self.threads_lock = threading.Lock()
         self.n_limited = 0
-        self.threads_before = 0
+        self.n_threads = torch.get_num_threads()
 
 
 _PROCESS = _Process()
@@ -53,17 +55,58 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def global_generators(seed: int) -> Iterator[None]:
+def global_generators(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch's global generators inside the block and restore them after it.
 
     Parameters
     ----------
     seed : int
         The seed.
+
+    device : torch.device
+        Whose generator is used, besides the one of the CPU. Those of other devices are not
+        touched.
     """
-    with _PROCESS.lock, torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
+    gpus = [device] if device.type == "cuda" else []
+    with _PROCESS.lock, torch.random.fork_rng(devices=gpus):
+        torch.default_generator.manual_seed(seed)
+        for gpu in gpus:
+            with torch.cuda.device(gpu):
+                torch.cuda.manual_seed(seed)
         yield
+
+
+def global_states(device: torch.device) -> list[np.ndarray]:
+    """Return the states of torch's global generators, of the CPU and of a GPU in use.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device in use.
+
+    Returns
+    -------
+    states : list of ndarray
+        For :func:`set_global_states`.
+    """
+    gpus = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
+    return [state.numpy() for state in [torch.get_rng_state(), *gpus]]
+
+
+def set_global_states(states: list[np.ndarray], device: torch.device) -> None:
+    """Set what :func:`global_states` gave, as far as the device is of the same kind.
+
+    Parameters
+    ----------
+    states : list of ndarray
+        The states.
+
+    device : torch.device
+        The device in use.
+    """
+    torch.set_rng_state(torch.tensor(states[0]))
+    if device.type == "cuda" and len(states) > 1:
+        torch.cuda.set_rng_state(torch.tensor(states[1]), device)
 
 
 @contextmanager
@@ -89,8 +132,8 @@ def limited_threads(n_products: int) -> Iterator[None]:
         return
     process = _PROCESS
     with process.threads_lock:
-        if process.n_limited == 0:
-            process.threads_before = torch.get_num_threads()
+        if process.n_limited == 0 and not in_worker_thread:
+            process.n_threads = torch.get_num_threads()
         process.n_limited += 1
         torch.set_num_threads(1)
     try:
@@ -101,7 +144,7 @@ def limited_threads(n_products: int) -> Iterator[None]:
             # OpenMP keeps a setting for each thread, so each has to restore its own; but a worker
             # thread leaves the library's common one to the last of its siblings.
             if process.n_limited == 0 or not in_worker_thread:
-                torch.set_num_threads(process.threads_before)
+                torch.set_num_threads(process.n_threads)
 
 
 def resolve_device(device: str | torch.device) -> torch.device:

@@ -9,17 +9,21 @@ from typing import Any
 
 import torch
 from scipy import sparse
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import LRScheduler
+from torch import nn
 
 from sklearn_ae._engine._batches import Rows
+from sklearn_ae._engine._best_weights import BestWeights
 from sklearn_ae._engine._net import ReconstructionNet
 from sklearn_ae._engine._objective import DivergenceError, Objective
 from sklearn_ae._engine._parts import check_against_data, check_on_rows, check_pairs
 from sklearn_ae._engine._runtime import (
     global_generators,
+    global_states,
     limited_threads,
     resolve_device,
     resolve_precision,
+    set_global_states,
 )
 from sklearn_ae.modules import DenseDecoder, DenseEncoder, build_autoencoder
 
@@ -60,20 +64,20 @@ def train(
     sparse_input = sparse.issparse(X) and device.type == "cpu" and plain
     rows = Rows(X, device, dtype, sparse_input=sparse_input)
     if hasattr(corruption, "prepare") and params["corruption_level"]:
-        corruption = corruption.prepare(rows.X)
-    generator = torch.Generator().manual_seed(seed)
-    build_seed, stream_seed = torch.randint(2**62, (2,), generator=generator).tolist()
+        corruption.prepare(rows.X)
+    generator = torch.Generator("cpu").manual_seed(seed)
+    build_seed, stream_seed = torch.randint(2**62, (2,), generator=generator, device="cpu").tolist()
     unit_norm = bool(params["alpha"]) and getattr(penalty, "needs_unit_norm", True)
-    with global_generators(build_seed):
+    with global_generators(build_seed, device), torch.device("cpu"):
         module = _module(params, rows, unit_norm, previous).to(dtype=dtype)
     net = ReconstructionNet(
         module,
         Objective(params["loss"], penalty, params["alpha"]),
         corruption=corruption,
         corruption_level=params["corruption_level"],
-        dropout=params.get("dropout", 0.0),
+        dropout=params["dropout"],
         unit_norm=unit_norm,
-        copies_input=params["encoder"] is not None,
+        copies_input=params["encoder"] is not None or params["decoder"] is not None,
         learning_rate_schedule=params["learning_rate_schedule"],
         validation_fraction=params["validation_fraction"] if params["early_stopping"] else 0.0,
         lean=not params["callbacks"],
@@ -96,12 +100,17 @@ def train(
     if previous is not None:
         net.continue_from(previous)
     # Modules and functions of the user may draw from torch's global generators.
-    alone = global_generators(stream_seed) if _has_user_code(params) else nullcontext()
+    draws = _has_user_code(params)
+    alone = global_generators(stream_seed, device) if draws else nullcontext()
     widths = [rows.X.shape[1], *params["hidden_layer_sizes"], params["n_components"]]
     widest = max(a * b for a, b in pairwise(widths))
     with alone, limited_threads(min(len(rows), net.batch_size) * widest):
         check_on_rows(net, rows, params)
-        net.partial_fit(rows)
+        if draws and getattr(previous, "global_states_", None):
+            set_global_states(previous.global_states_, device)
+        with torch.inference_mode(False), torch.enable_grad():
+            net.partial_fit(rows)
+        net.global_states_ = global_states(device) if draws else None
     _check_weights(net)
     return net
 
@@ -130,16 +139,31 @@ def _callbacks(params: dict[str, Any]) -> list[Any]:
                 f"callbacks={params['callbacks']!r} must hold skorch callbacks or tuples of a name "
                 f"and a callback, got {callback!r}."
             )
+        _check_callback(named, params)
     callbacks = [
         (callback[0], _copied(callback[1])) if isinstance(callback, tuple) else _copied(callback)
         for callback in params["callbacks"] or []
     ]
     if params["early_stopping"]:
-        stop = EarlyStopping(
-            patience=params["n_iter_no_change"], threshold=params["tol"], load_best=True
-        )
+        stop = BestWeights(patience=params["n_iter_no_change"], threshold=params["tol"])
         callbacks.append(("early_stopping", stop))
     return callbacks
+
+
+def _check_callback(callback: Any, params: dict[str, Any]) -> None:
+    name = type(callback).__name__
+    monitor = getattr(callback, "monitor", None)
+    if isinstance(monitor, str) and monitor.startswith("valid") and not params["early_stopping"]:
+        raise ValueError(
+            f"callbacks holds {name}(monitor={monitor!r}), but no rows are held out. Set "
+            f"early_stopping=True, or monitor={monitor.replace('valid', 'train')!r}."
+        )
+    if isinstance(callback, LRScheduler) and params["learning_rate_schedule"] != "constant":
+        raise ValueError(
+            f"callbacks holds {name}, but learning_rate_schedule="
+            f"{params['learning_rate_schedule']!r} sets the learning rate at each step. Use "
+            "learning_rate_schedule='constant'."
+        )
 
 
 def _copied(callback: Any) -> Any:
@@ -154,9 +178,9 @@ def _has_user_code(params: dict[str, Any]) -> bool:
     names = ("encoder", "decoder", "activation", "penalty", "corruption", "callbacks")
     parts = [params[name] for name in names]
     return any(
-        not (
-            part is None or isinstance(part, str) or type(part).__module__.startswith("sklearn_ae.")
-        )
+        part is not None
+        and not isinstance(part, str)
+        and (isinstance(part, nn.Module) or not type(part).__module__.startswith("sklearn_ae."))
         for part in parts
     )
 

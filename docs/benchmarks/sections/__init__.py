@@ -1,0 +1,29 @@
+"""The tables of the benchmark, one module each: a title, a note, and rows."""
+
+from sections import (
+    ablation,
+    bfloat16,
+    epoch,
+    imports,
+    partial_fit,
+    rivals,
+    search,
+    sparse,
+    stack,
+    transform,
+    variants,
+)
+
+SECTIONS = {
+    "epoch": epoch,
+    "bfloat16": bfloat16,
+    "rivals": rivals,
+    "transform": transform,
+    "variants": variants,
+    "sparse": sparse,
+    "search": search,
+    "stack": stack,
+    "partial_fit": partial_fit,
+    "imports": imports,
+    "ablation": ablation,
+}

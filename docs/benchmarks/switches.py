@@ -1,0 +1,136 @@
+"""Each optimization of the package, as a context in which it is switched off."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from sklearn_ae import modules
+from sklearn_ae._engine import _inference, _training
+from sklearn_ae._engine._batches import Rows
+from sklearn_ae._engine._net import ReconstructionNet
+from sklearn_ae.corruptions import Masking
+
+__all__ = [
+    "data_loader",
+    "dense_first_layer",
+    "every_entry_checked",
+    "fancy_indexing",
+    "loss_read_every_batch",
+    "masks_from_uniform",
+    "mode_set_every_step",
+    "optimizer_not_fused",
+    "product_and_sum",
+    "torch_sparse_product",
+    "unbounded_batches",
+]
+
+
+def optimizer_not_fused():
+    """Let Adam loop over the weights."""
+
+    class Adam(torch.optim.Adam):
+        def __init__(self, params, *, fused=None, **kwargs):
+            super().__init__(params, **kwargs)
+
+    return patch.object(torch.optim, "Adam", Adam)
+
+
+def data_loader():
+    """Collate batches sample by sample, as skorch does."""
+
+    def get_iterator(self, dataset, training=False):
+        X = self.get_dataset(dataset).X
+        return DataLoader(TensorDataset(X, X), self.batch_size, shuffle=training)
+
+    return patch.object(ReconstructionNet, "get_iterator", get_iterator)
+
+
+def fancy_indexing():
+    """Take the rows of a batch by ``X[index]``."""
+    return patch.object(Rows, "take", lambda self, index: self.X[index])
+
+
+def loss_read_every_batch():
+    """Wait for every loss."""
+    return _around_step(after=lambda self, step: step["loss"].item())
+
+
+def mode_set_every_step():
+    """Put the module into training mode in every step."""
+    return _around_step(before=lambda self: self._set_training(True))
+
+
+def product_and_sum():
+    """Add the bias after the product."""
+    return patch.object(modules, "_affine", lambda x, weight, bias: x @ weight + bias)
+
+
+def masks_from_uniform():
+    """Compare uniform numbers with the level instead of drawing 0 and 1 in place."""
+
+    def mask(self, X, level, generator):
+        return X * (torch.rand(X.shape, generator=generator) >= level)
+
+    return patch.object(Masking, "__call__", mask)
+
+
+def dense_first_layer():
+    """Give the network the rows of a sparse matrix as dense ones."""
+
+    def rows(*args, sparse_input=False, **kwargs):
+        return Rows(*args, **kwargs)
+
+    return patch.object(_training, "Rows", rows)
+
+
+def torch_sparse_product():
+    """Multiply by torch's CSR tensors instead of scipy's."""
+
+    class Product(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, weight):
+            ctx.x = x
+            return _as_torch(x) @ weight.detach().mT
+
+        @staticmethod
+        def backward(ctx, grad):
+            return None, (_as_torch(ctx.x.T.tocsr()) @ grad).mT.contiguous()
+
+    return patch.object(modules, "_SparseProduct", Product)
+
+
+def every_entry_checked():
+    """Look at every code for a value that is not finite, not at their sum first."""
+    nan = torch.tensor(torch.nan)
+    return patch.object(torch.Tensor, "sum", lambda self, *args, **kwargs: nan)
+
+
+def unbounded_batches():
+    """Encode all rows at once."""
+    return patch.object(_inference, "_MAX_ENTRIES", np.iinfo(np.int64).max)
+
+
+@contextmanager
+def _around_step(before=None, after=None):
+    original = ReconstructionNet.train_step
+
+    def train_step(self, batch, **fit_params):
+        if before is not None:
+            before(self)
+        step = original(self, batch, **fit_params)
+        if after is not None:
+            after(self, step)
+        return step
+
+    with patch.object(ReconstructionNet, "train_step", train_step):
+        yield
+
+
+def _as_torch(x):
+    parts = (torch.from_numpy(part) for part in (x.indptr, x.indices, x.data))
+    return torch.sparse_csr_tensor(*parts, size=x.shape)
