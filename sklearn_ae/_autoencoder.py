@@ -369,7 +369,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             go_on = self.warm_start and hasattr(self, "net_")
             return self._train(X, self.net_ if go_on else None)
 
-    @fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y=None):
         """Go through X once more, in batches, from where the last fit ended.
 
@@ -549,8 +549,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         # skorch takes a second to import; only training needs it.
         from sklearn_ae._engine._training import train
 
-        if previous is not None and not get_config()["skip_parameter_validation"]:
-            # fit_context leaves them unchecked in a partial_fit that goes on.
+        if not get_config()["skip_parameter_validation"]:
+            # Under fit_context it was done, but for a partial_fit that goes on.
             self._validate_params()
         self._check_parameters()
         self._check_output()

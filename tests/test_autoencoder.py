@@ -272,9 +272,9 @@ def test_validation_loss_by_hand(X, monkeypatch):
 
 
 def test_dropout_in_expectation():
-    """Dropped and rescaled codes add half their variance, squared by the atoms; no penalty."""
+    """Dropped and rescaled codes add half their variance times the atoms; the penalty is of all."""
     X = np.random.RandomState(0).normal(size=(20_000, 8))
-    params = {"max_epochs": 1, "alpha": 0.4, "random_state": 0, "batch_size": 1000, **STILL}
+    params = {"alpha": 2, "penalty": "l2", "max_epochs": 1, "random_state": 0, **STILL}
     plain = Autoencoder(6, **params).fit(X)
     dropped = Autoencoder(6, dropout=0.3, **params).fit(X)
     codes, _ = forward(plain, X)
@@ -819,6 +819,27 @@ def test_different_seeds_at_once_do_not_mix(X):
     expected = [codes(seed) for seed in range(6)]
     with ThreadPoolExecutor(4) as pool:
         assert_array_equal(list(pool.map(codes, range(6))), expected)
+
+
+def test_the_seed_decides_order_dropout_and_corruption(X):
+    """Where the initial weights are given, nothing else is left for it to decide."""
+    encoder, decoder = new_parts()
+    for strength in ({}, {"dropout": 0.3}, {"corruption_level": 0.3}):
+        batch_size = 40 if strength else 8
+        codes = [
+            Autoencoder(
+                6,
+                encoder=encoder,
+                decoder=decoder,
+                batch_size=batch_size,
+                max_epochs=2,
+                random_state=seed,
+                **strength,
+            ).fit_transform(X)
+            for seed in (0, 0, 1)
+        ]
+        assert_array_equal(codes[0], codes[1])
+        assert np.abs(codes[0] - codes[2]).max() > 1e-4, strength
 
 
 @pytest.mark.parametrize("name", SEEDED)

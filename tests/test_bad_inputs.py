@@ -1076,7 +1076,7 @@ def test_row25_custom_corruptions(make, X, corruption):
 def test_row25_a_corruption_that_gives_nan(make, X):
     if takes(make, "corruption"):
         estimator = make(corruption=lambda X, level, generator: X / 0, corruption_level=0.1)
-        with pytest.raises(ValueError, match=r"(?i)not finite|diverged"):
+        with pytest.raises(ValueError, match="must return finite values"):
             estimator.fit(X)
         assert_unfitted(estimator)
 

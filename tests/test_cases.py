@@ -871,6 +871,14 @@ def test_c20_divergence_names_the_epoch(make, X, early_stopping, callbacks):
     assert not hasattr(estimator, "net_")
 
 
+def test_c20_weights_that_overflow_in_the_last_step(make, X):
+    """The loss of the only step is that before it, and finite."""
+    estimator = make(learning_rate=1e38, optimizer="sgd", max_epochs=1, batch_size=40)
+    with pytest.raises(DivergenceError, match=r"epoch 1 .* is not finite.*loss"):
+        estimator.fit(100 * X)
+    assert not hasattr(estimator, "net_")
+
+
 def test_c20_codes_that_overflow_are_an_error(make, X):
     estimator = make(activation="identity", tied_weights=True).fit(5 * X)
     row = np.sign(estimator.components_[:1]) * np.float32(3e38)

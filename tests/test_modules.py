@@ -340,10 +340,18 @@ def test_build_copies_modules_together():
     assert layer.weight.abs().max() > 0
 
 
+class Transposing(nn.Linear):
+    """A class that is made from the two widths."""
+
+    def __init__(self, n_features_in, n_components):
+        super().__init__(n_components, n_features_in)
+
+
 def test_build_tells_a_module_from_a_callable():
     """A module is callable too, but it is not called with two widths."""
-    module = build_autoencoder(8, 5, encoder=nn.Linear(8, 5), decoder=nn.Bilinear)
+    module = build_autoencoder(8, 5, encoder=nn.Linear(8, 5), decoder=Transposing)
     assert isinstance(module.encoder, nn.Linear)
+    assert module.decoder.in_features == 5
     with pytest.raises(TypeError, match=r"(?s)encoder=.*torch\.nn\.Module.*\(8, 5\).*got int"):
         build_autoencoder(8, 5, encoder=lambda n_features, n_components: n_features)
 

@@ -39,8 +39,8 @@ def standardized(pixels):
     return StandardScaler().fit_transform(pixels)
 
 
-def share_of_zeros(X, **params):
-    return np.mean(SparseAutoencoder(**{**CPU, **params}).fit(X).transform(X) == 0)
+def share_of_zeros(X, alpha, **params):
+    return np.mean(SparseAutoencoder(alpha=alpha, **params, **CPU).fit(X).transform(X) == 0)
 
 
 def explained_variance(X, output):
@@ -274,7 +274,7 @@ def test_sparse_codes_are_85_percent_zeros_at_94_percent_explained_variance(spar
 
 def test_share_of_zeros_rises_with_alpha(standardized):
     alphas = [0.05, 0.15, 0.3, 0.5, 1.0, 2.0]
-    shares = [share_of_zeros(standardized, alpha=alpha, max_epochs=30) for alpha in alphas]
+    shares = [share_of_zeros(standardized, alpha, max_epochs=30) for alpha in alphas]
     assert spearmanr(alphas, shares).statistic > 0.9
     assert shares[-1] - shares[0] > 0.2
 
@@ -282,7 +282,7 @@ def test_share_of_zeros_rises_with_alpha(standardized):
 def test_share_of_zeros_is_the_same_at_any_batch_size(standardized):
     # 1,797 rows make 57, 15 and 4 batches: 1,140 steps each.
     shares = [
-        share_of_zeros(standardized, batch_size=batch_size, max_epochs=max_epochs)
+        share_of_zeros(standardized, ALPHA, batch_size=batch_size, max_epochs=max_epochs)
         for batch_size, max_epochs in [(32, 20), (128, 76), (512, 285)]
     ]
     assert max(shares) - min(shares) < 0.05
@@ -301,26 +301,38 @@ def test_share_of_zeros_is_the_same_at_any_batch_size(standardized):
 )
 def test_alpha_means_the_same_when_every_row_comes_twice(once, twice, standardized):
     X = standardized[:600]
-    share = share_of_zeros(X, **once)
-    assert share_of_zeros(np.repeat(X, 2, axis=0), **twice) == pytest.approx(share, abs=0.01)
+    share = share_of_zeros(X, ALPHA, **once)
+    doubled = np.repeat(X, 2, axis=0)
+    assert share_of_zeros(doubled, ALPHA, **twice) == pytest.approx(share, abs=0.01)
     assert 0.5 < share < 0.97
 
 
 @pytest.mark.parametrize(
-    ("scale", "params"),
+    ("scale", "alpha", "params"),
     [
-        ("standardized", {"n_components": 128}),
-        ("standardized", {"alpha": 1.0, "learning_rate": 3e-3}),
-        ("pixels", {"alpha": 0.2}),
-        ("pixels", {}),
+        ("standardized", 0.5, {"n_components": 128}),
+        ("standardized", 1.0, {"learning_rate": 3e-3}),
+        ("pixels", 0.2, {}),
+        ("pixels", 0.5, {}),
     ],
-    ids=["standardized-128", "standardized-alpha=1", "pixels-alpha=0.2", "pixels"],
+    ids=["standardized-128", "standardized", "pixels", "pixels-strong"],
 )
-def test_alpha_means_the_same_when_every_column_comes_four_times(scale, params, request):
+def test_alpha_means_the_same_when_every_column_comes_four_times(scale, alpha, params, request):
+    # The sum over features makes this X of twice the norm, as if alpha were halved: the share moves
+    # as far as the curve over alpha does, and that is steeper where alpha is small.
     X = request.getfixturevalue(scale)
-    once, four_times = share_of_zeros(X, **params), share_of_zeros(np.tile(X, 4), **params)
+    once = share_of_zeros(X, alpha, **params)
+    four_times = share_of_zeros(np.tile(X, 4), alpha, **params)
     assert abs(four_times - once) < 0.05
     assert 0.5 < once < 0.97
+
+
+def test_codes_vanish_under_a_huge_alpha_and_the_decoder_draws_the_column_means(pixels):
+    params = {"alpha": 50.0, "learning_rate": 2e-2, "batch_size": 600, "max_epochs": 200}
+    silent = SparseAutoencoder(16, **params, **CPU).fit(pixels)
+    assert_array_equal(silent.transform(pixels), 0)
+    mean = np.broadcast_to(pixels.mean(axis=0), pixels.shape)
+    assert_allclose(silent.reconstruct(pixels), mean, atol=0.005)
 
 
 # --- the L1 cheat --------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def bare_transform(n_rows, batch_size):
     X, W = torch.from_numpy(fashion_pixels()[:n_rows]), torch.rand(784, 1024)
     b = torch.zeros(1024)
 
-    def encode():
+    def encode(X):
         codes = torch.empty(len(X), 1024)
         for start in range(0, len(X), batch_size):
             part = slice(start, start + batch_size)
@@ -59,7 +59,8 @@ def bare_transform(n_rows, batch_size):
         return codes.numpy()
 
     with torch.inference_mode():
-        codes, seconds, peak = measure(encode)
+        encode(X[:256])
+        codes, seconds, peak = measure(lambda: encode(X))
     return {"seconds": seconds, "peak_mib": peak, "output_mib": _size(codes)}
 
 

@@ -48,10 +48,9 @@ def _give_back_free_memory():
 
 
 def _reset_peak():
-    try:
+    # Where it is refused, the peak is that of the whole process, an upper bound.
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass  # The peak is then that of the whole process, an upper bound.
 
 
 def _status(field):

@@ -21,6 +21,7 @@ __all__ = [
     "every_entry_checked",
     "fancy_indexing",
     "loss_read_every_batch",
+    "masks_from_bernoulli",
     "masks_from_uniform",
     "mode_set_every_step",
     "optimizer_not_fused",
@@ -71,10 +72,19 @@ def product_and_sum():
 
 
 def masks_from_uniform():
-    """Compare uniform numbers with the level instead of drawing 0 and 1 in place."""
+    """Compare uniform numbers with the level."""
 
     def mask(self, X, level, generator):
-        return X * (torch.rand(X.shape, generator=generator) >= level)
+        return X.mul_(torch.rand(X.shape, generator=generator) >= level)
+
+    return patch.object(Masking, "__call__", mask)
+
+
+def masks_from_bernoulli():
+    """Draw 0 and 1 by torch's own function, which is quick on Intel's processors only."""
+
+    def mask(self, X, level, generator):
+        return X.mul_(torch.empty_like(X).bernoulli_(1 - level, generator=generator))
 
     return patch.object(Masking, "__call__", mask)
 
@@ -132,5 +142,6 @@ def _around_step(before=None, after=None):
 
 
 def _as_torch(x):
+    torch.sparse.check_sparse_tensor_invariants.disable()
     parts = (torch.from_numpy(part) for part in (x.indptr, x.indices, x.data))
     return torch.sparse_csr_tensor(*parts, size=x.shape)

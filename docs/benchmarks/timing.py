@@ -81,7 +81,7 @@ def row(case, name, timings, of=None, *, what="epoch", limit=None, per=1, **more
         The contender that this one is compared with, round by round.
 
     what : {"epoch", "total"}, default="epoch"
-        Which seconds are compared; where it is the epoch, the ratio of the whole fits is told too.
+        Which seconds are compared; with the epoch, the ratio of the whole fits is told too.
 
     limit : float, default=None
         What the ratio should stay below.
@@ -105,7 +105,7 @@ def row(case, name, timings, of=None, *, what="epoch", limit=None, per=1, **more
     losses = [t.loss for t in own if t.loss is not None]
     if losses:
         result["loss"] = statistics.median(losses)
-    if reference and not isinstance(reference, str):
+    if reference and name != of and not isinstance(reference, str):
         result |= {"of": of, "ratio": _ratio(own, reference, what, per)}
         if what == "epoch" and any(t.epochs for t in own):
             result["fit_ratio"] = _ratio(own, reference, "total", per)

@@ -106,7 +106,7 @@ def train(
     widest = max(a * b for a, b in pairwise(widths))
     with alone, limited_threads(min(len(rows), net.batch_size) * widest):
         check_on_rows(net, rows, params)
-        if draws and getattr(previous, "global_states_", None):
+        if draws and previous is not None and previous.global_states_:
             set_global_states(previous.global_states_, device)
         with torch.inference_mode(False), torch.enable_grad():
             net.partial_fit(rows)

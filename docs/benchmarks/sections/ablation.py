@@ -39,13 +39,13 @@ PARAMS = {
 
 def run(quick):
     """Return the rows."""
-    rows = list(_training(digits(epochs=10 if quick else 40), 5 if quick else 11))
-    rows += _masks(digits(epochs=10 if quick else 40), 3 if quick else 7)
+    rows = list(_training(digits(epochs=10), 5 if quick else 31))
+    rows += _masks(digits(epochs=10), 5 if quick else 31)
     rows += _sparse_input(1_000 if quick else 4_000, 2 if quick else 5)
     try:
-        large = fashion(n_rows=2_000 if quick else 20_000, epochs=1)
-        rows += _training(large, 3 if quick else 7)
-        rows += _masks(large, 3 if quick else 7)
+        large = fashion(n_rows=2_048 if quick else 5_120, epochs=1 if quick else 2)
+        rows += _training(large, 3 if quick else 11)
+        rows += _masks(large, 3 if quick else 11)
         rows += _transform(fashion_pixels()[: 10_000 if quick else 60_000], 3 if quick else 9)
     except Missing as reason:
         rows.append({"case": "Fashion-MNIST", "skipped": str(reason)})
@@ -61,8 +61,11 @@ def _training(case, n_rounds):
 
 def _masks(case, n_rounds):
     fit = partial(ours, case, estimator=DenoisingAutoencoder, corruption_level=0.3)
-    name = "masks drawn as 0 and 1 in place (off: uniform numbers compared)"
-    contenders = {ON: fit, name: _switched(switches.masks_from_uniform, fit)}
+    contenders = {
+        ON: fit,
+        "how masks are drawn (off: bernoulli_)": _switched(switches.masks_from_bernoulli, fit),
+        "how masks are drawn (off: rand < level)": _switched(switches.masks_from_uniform, fit),
+    }
     return _compared(f"denoising, {case.name}", contenders, n_rounds)
 
 

@@ -28,7 +28,7 @@ def run(quick):
     """Return the rows."""
     contenders = {name: partial(_new_process, code) for name, code in STATEMENTS.items()}
     contenders["import sklearn_ae"](0)
-    timings = interleave(contenders, 2 if quick else 7)
+    timings = interleave(contenders, 2 if quick else 5)
     ours = statistics.median(timing.total for timing in timings["import sklearn_ae"])
     for name, runs in timings.items():
         seconds = [timing.total for timing in runs]

@@ -12,10 +12,10 @@ from sklearn_ae import SparseAutoencoder
 
 TITLE = "`transform`"
 NOTE = (
-    "Against `relu(X @ W + b)` by hand in batches of 4,096 rows, written into one array. Memory is "
+    "Against `relu(X @ W + b)` by hand in batches of 1,024 rows, written into one array. Memory is "
     "the peak above what was there before, without the output, in a process of its own."
 )
-N_ROWS_OF_BATCH = 4096
+N_ROWS_OF_BATCH = 1024
 MEMORY_LIMIT = 64
 
 

@@ -17,15 +17,15 @@ PLAIN = "Autoencoder"
 
 def run(quick):
     """Return the rows."""
-    rows = list(_rows(digits(epochs=10 if quick else 30), (8, 8), quick, limited=False))
+    rows = list(_rows(digits(epochs=10), (8, 8), 3 if quick else 21, limited=False))
     try:
-        large = fashion(n_rows=3_000 if quick else 20_000, epochs=1 if quick else 2)
+        large = fashion(n_rows=2_560 if quick else 5_120, epochs=1 if quick else 2)
     except Missing as reason:
         return [*rows, {"case": "Fashion-MNIST", "skipped": str(reason)}]
-    return rows + list(_rows(large, (28, 28), quick, limited=True))
+    return rows + list(_rows(large, (28, 28), 3 if quick else 11, limited=True))
 
 
-def _rows(case, image_shape, quick, limited):
+def _rows(case, image_shape, n_rounds, limited):
     makers = {
         PLAIN: (Autoencoder, {}, None),
         "L1": (SparseAutoencoder, {"alpha": 0.1}, 1.15),
@@ -55,6 +55,6 @@ def _rows(case, image_shape, quick, limited):
     }
     for contender in contenders.values():
         contender.func(case.tiny(), **contender.keywords)
-    timings = interleave(contenders, 3 if quick else 7)
+    timings = interleave(contenders, n_rounds)
     for name, (_, _, limit) in makers.items():
         yield row(case.name, name, timings, PLAIN, limit=limit if limited else None)
