@@ -531,8 +531,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     @property
     def _widest(self):
-        hidden = self._structure["hidden_layer_sizes"]
-        return max(self.n_features_in_, *hidden, self._n_features_out)
+        return max(*self._structure["hidden_layer_sizes"], self._n_features_out, 1)
 
     @property
     def _codes_dtype(self):

@@ -225,8 +225,8 @@ class Masking(Corruption):
             The corrupted batch.
         """
         if self.fill == "mean":
-            return torch.where(_uniform(X.shape, X, generator) < level, self.mean_.to(X), X)
-        return X.mul_(torch.empty_like(X).bernoulli_(1 - level, generator=generator))
+            return torch.where(random_mask(X.shape, level, generator), self.mean_.to(X), X)
+        return X.mul_(random_mask(X.shape, 1 - level, generator))
 
 
 class SaltAndPepper(Corruption):
@@ -368,7 +368,7 @@ class SwapNoise(Corruption):
         of_column = None if self.groups is None else self._group_of_column(n_features)
         n_groups = n_features if of_column is None else int(of_column.max()) + 1
         shape = (*X.shape[:-1], n_groups)
-        swapped = _uniform(shape, X, generator) < level
+        swapped = random_mask(shape, level, generator)
         shift = torch.randint(1, n_rows, shape, generator=generator, device=X.device)
         row = torch.arange(n_rows, device=X.device).unsqueeze(-1)
         donor = torch.where(swapped, (row + shift) % n_rows, row)
@@ -499,6 +499,36 @@ def _inside(size: int, length: torch.Tensor, place: torch.Tensor) -> torch.Tenso
     start = (place * (size - length + 1)).floor()
     position = torch.arange(size, device=place.device)
     return (position >= start) & (position < start + length)
+
+
+def random_mask(shape: Sequence[int], share: float, generator: torch.Generator) -> torch.Tensor:
+    """Draw a mask in which each entry is True with a probability.
+
+    Four entries share one random integer of 64 bits, which takes a fraction of the time of
+    torch's own ``bernoulli_`` on the CPU.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Shape of the mask.
+
+    share : float
+        The probability, which is rounded to 1 / 65,536.
+
+    generator : torch.Generator
+        The source of randomness, on the device wanted.
+
+    Returns
+    -------
+    mask : torch.Tensor of that shape, of booleans
+        The mask.
+    """
+    n_entries = math.prod(shape)
+    words = torch.empty(-(-n_entries // 4), dtype=torch.int64, device=generator.device)
+    words.random_(-(2**63), None, generator=generator)
+    bound = round(share * 2**16) - 2**15
+    bits = words.view(torch.int16)[:n_entries].view(shape)
+    return bits < bound if bound < 2**15 else torch.ones_like(bits, dtype=torch.bool)
 
 
 def _uniform(shape: Sequence[int], like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

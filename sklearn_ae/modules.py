@@ -136,7 +136,8 @@ class _Atoms(nn.Module):
     @torch.no_grad()
     def normalize(self) -> None:
         norm = torch.linalg.vector_norm(self.weight, dim=-1, keepdim=True)
-        self.weight.div_(norm.clamp_min(torch.finfo(norm.dtype).tiny))
+        # The smallest normal number of float32 keeps an atom of zeros as it is.
+        self.weight.div_(norm.clamp_min_(1.2e-38))
 
 
 def _affine(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ and averaged over rows, with Adam at 1e-3, in shuffled batches; the loss is read
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from time import perf_counter
 
 import numpy as np
@@ -52,7 +52,7 @@ def half_squared_error(output, x):
     return F.mse_loss(output, x, reduction="sum") * (0.5 / len(x))
 
 
-def hand_loop(case, seed=0, *, bfloat16=False, linear=False, alpha=0.0):
+def hand_loop(case, seed=0, *, bfloat16=False, linear=False, alpha=0.0, n_threads=None):
     """Train as the best loop does that we know to write by hand.
 
     Parameters
@@ -72,11 +72,17 @@ def hand_loop(case, seed=0, *, bfloat16=False, linear=False, alpha=0.0):
     alpha : float, default=0.0
         Strength of an L1 penalty on the codes, with atoms kept at unit norm after every step.
 
+    n_threads : int, default=None
+        How many threads torch may use; None leaves it as it is.
+
     Returns
     -------
     timing : Timing
         Its loss is the objective on the first rows, by the final weights.
     """
+    if n_threads is not None:
+        with threadpool(n_threads):
+            return hand_loop(case, seed, bfloat16=bfloat16, linear=linear, alpha=alpha)
     begin = perf_counter()
     X, epochs = torch.from_numpy(case.X), []
     torch.manual_seed(seed)
@@ -108,6 +114,17 @@ def hand_loop(case, seed=0, *, bfloat16=False, linear=False, alpha=0.0):
     with torch.inference_mode():
         output, codes = model(X[:N_ROWS_OF_LOSS])
     return Timing(total, epochs, objective(case, output.numpy(), codes.numpy(), alpha))
+
+
+@contextmanager
+def threadpool(n_threads):
+    """Set the number of torch's threads and restore it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def matmuls(case, seed=0, *, bfloat16=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from unittest.mock import patch
 
 import numpy as np
@@ -16,6 +16,7 @@ from sklearn_ae._engine._net import ReconstructionNet
 from sklearn_ae.corruptions import Masking
 
 __all__ = [
+    "all_threads",
     "data_loader",
     "dense_first_layer",
     "every_entry_checked",
@@ -39,6 +40,11 @@ def optimizer_not_fused():
             super().__init__(params, **kwargs)
 
     return patch.object(torch.optim, "Adam", Adam)
+
+
+def all_threads():
+    """Use every thread for small batches too."""
+    return patch.object(_training, "limited_threads", lambda n_products: nullcontext())
 
 
 def data_loader():

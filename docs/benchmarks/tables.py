@@ -25,6 +25,8 @@ def verdict(row):
         checks.append(row["ratio"][0] >= row["at_least"])
     if "memory_limit_mib" in row:
         checks.append(row["memory_mib"] <= row["memory_limit_mib"])
+    if "limit_points" in row:
+        checks.append(row["points"][0] >= -row["limit_points"])
     if not checks:
         return ""
     return "met" if all(checks) else "MISSED"
@@ -41,6 +43,8 @@ def _cells(row):
         if "ratio" in row
         else row.get("span", ""),
         "to": row.get("of", ""),
+        "accuracy": f"{row['accuracy']:.1%}" if "accuracy" in row else "",
+        "points": "{:+.1f} ({:+.1f} to {:+.1f})".format(*row["points"]) if "points" in row else "",
         "whole fit": f"{row['fit_ratio'][0]:.2f}" if "fit_ratio" in row else "",
         "memory": f"{row['memory_mib']:.0f} MiB" if "memory_mib" in row else "",
         "limit": _limit(row),
@@ -57,6 +61,8 @@ def _limit(row):
         parts.append(f"at least {row['at_least']:g}")
     if "memory_limit_mib" in row:
         parts.append(f"{row['memory_limit_mib']} MiB")
+    if "limit_points" in row:
+        parts.append(f"-{row['limit_points']} points")
     return f"{', '.join(parts)}: {verdict(row)}" if parts else ""
 
 

@@ -14,8 +14,8 @@ from sklearn_ae._engine._runtime import limited_threads
 
 __all__ = ["in_csr", "into", "reconstruction", "results"]
 
-# Entries of the widest array of a batch: 16 MiB in float32.
-_MAX_ENTRIES = 2**22
+# Entries of the widest array of a batch: 4 MiB in float32, which stays in the cache.
+_MAX_ENTRIES = 2**20
 _MAX_ROWS_OF_CUSTOM = 1024
 
 
@@ -40,7 +40,7 @@ def results(
         Validated data.
 
     n_widest : int
-        Width of the widest array of a batch, which bounds its number of rows.
+        Width of the widest array that is computed, which bounds the number of rows in a batch.
 
     sparse_input : bool, default=False
         Whether the function takes the rows of a sparse matrix as they are.
@@ -58,7 +58,8 @@ def results(
     if net.module_.training:
         net._set_training(False)
     device = torch.device(net.device)
-    step = max(1, _MAX_ENTRIES // max(n_widest, X.shape[1]))
+    stays_sparse = sparse_input and sparse.issparse(X)
+    step = max(1, _MAX_ENTRIES // (n_widest if stays_sparse else max(n_widest, X.shape[1])))
     if net.copies_input:
         # What a module of the user's allocates for a row is not known.
         step = min(step, _MAX_ROWS_OF_CUSTOM)

@@ -15,6 +15,7 @@ from sklearn_ae._engine._batches import Batches, Rows
 from sklearn_ae._engine._objective import DivergenceError
 from sklearn_ae._engine._portable import arrays, portable, tensors
 from sklearn_ae._engine._runtime import resolve_device
+from sklearn_ae.corruptions import random_mask
 
 __all__ = ["ReconstructionNet"]
 
@@ -246,8 +247,8 @@ class ReconstructionNet(NeuralNet):
         # A decoder of the user's may work in place.
         kept = codes.clone() if self.copies_input else codes
         if self.module_.training and self.dropout:
-            keep = torch.empty_like(codes).bernoulli_(1 - self.dropout, generator=self.generator_)
-            kept = codes * keep.div_(1 - self.dropout)
+            keep = random_mask(codes.shape, 1 - self.dropout, self.generator_)
+            kept = codes * keep.to(codes.dtype).mul_(1 / (1 - self.dropout))
         return self.module_.decoder(kept), codes
 
     def get_loss(

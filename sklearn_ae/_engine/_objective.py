@@ -26,23 +26,11 @@ class DivergenceError(ValueError, ArithmeticError):
     """
 
 
-def _half_squared_error(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    return 0.5 * (output - target).square().sum(dim=(-2, -1))
-
-
-def _binary_cross_entropy(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    loss = F.binary_cross_entropy_with_logits(output, target, reduction="none")
-    return loss.sum(dim=(-2, -1))
-
-
-def _huber(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    return F.huber_loss(output, target, reduction="none").sum(dim=(-2, -1))
-
-
-LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
-    "squared_error": _half_squared_error,
-    "binary_cross_entropy": _binary_cross_entropy,
-    "huber": _huber,
+# The loss of torch, and the factor that it is multiplied by.
+LOSSES: dict[str, tuple[Callable[..., torch.Tensor], float]] = {
+    "squared_error": (F.mse_loss, 0.5),
+    "binary_cross_entropy": (F.binary_cross_entropy_with_logits, 1.0),
+    "huber": (F.huber_loss, 1.0),
 }
 
 
@@ -93,7 +81,13 @@ class Objective(nn.Module):
         objective : torch.Tensor of shape (...)
             One number a model.
         """
-        objective = LOSSES[self.loss](output, target) / target.shape[-2]
+        function, factor = LOSSES[self.loss]
+        if output.dim() == 2:
+            total = function(output, target, reduction="sum")
+        else:
+            target = target.expand_as(output)
+            total = function(output, target, reduction="none").sum(dim=(-2, -1))
+        objective = total * (factor / target.shape[-2])
         if self.alpha:
-            objective = objective + self.alpha * self.penalty(codes)
+            objective = torch.add(objective, self.penalty(codes), alpha=self.alpha)
         return objective

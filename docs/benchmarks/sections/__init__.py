@@ -3,6 +3,7 @@
 from sections import (
     ablation,
     bfloat16,
+    bfloat16_quality,
     epoch,
     imports,
     partial_fit,
@@ -17,6 +18,7 @@ from sections import (
 SECTIONS = {
     "epoch": epoch,
     "bfloat16": bfloat16,
+    "bfloat16_quality": bfloat16_quality,
     "rivals": rivals,
     "transform": transform,
     "variants": variants,

@@ -26,6 +26,7 @@ IN_TRAINING = {
     "rows by index_select (off: X[index])": switches.fancy_indexing,
     "loss read once an epoch (off: every batch)": switches.loss_read_every_batch,
     "training mode set once an epoch (off: every step)": switches.mode_set_every_step,
+    "one thread for small batches (off: every thread)": switches.all_threads,
     "bias within the product (off: added after it)": switches.product_and_sum,
     "constant learning rate (off: linear schedule, set every step)": nullcontext,
 }

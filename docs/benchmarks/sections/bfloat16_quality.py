@@ -11,9 +11,9 @@ from sklearn_ae.datasets import load_digits_few_labels, load_fashion_mnist
 
 TITLE = "Features learned in bfloat16"
 NOTE = (
-    "Accuracy of XGBoost on the codes of few labeled rows, and the mean squared error of the "
-    "reconstruction, both on test rows; medians of three draws of labels and of initial weights. The "
-    "difference to float32 is in points of accuracy, and its range is that of the draws."
+    "Accuracy of XGBoost on the codes of few labeled rows, and as `loss` the mean squared error of "
+    "the reconstruction, both on test rows; medians of three draws of labels and of initial "
+    "weights. The difference to float32, in points of accuracy, comes with the range of the draws."
 )
 SEEDS = range(3)
 LIMIT_POINTS = 0.5

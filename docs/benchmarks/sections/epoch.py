@@ -47,6 +47,8 @@ def _rows(case, quick):
         hand_sparse: partial(hand_loop, case, alpha=0.1),
         "SparseAutoencoder": sparse,
     }
+    if case.data == "digits":
+        contenders["loop by hand, one thread"] = partial(hand_loop, case, n_threads=1)
     for contender in contenders.values():
         contender.func(case.tiny(), **contender.keywords)
     timings = interleave(contenders, 3 if quick else 7)
