@@ -64,7 +64,7 @@ fitted = {}
 for transformer, knob in candidates:
     name = transformer.__name__
     search = GridSearchCV(
-        pipeline(transformer(max_epochs=150, random_state=0)),
+        pipeline(transformer(max_epochs=60, random_state=0)),
         knob | {"features__n_components": [128, 256]},
         cv=SemiSupervisedSplit(3),
         n_jobs=2,
