@@ -41,7 +41,7 @@ def transform(n_rows, output):
     _warm_up()
     X = fashion_pixels()[:n_rows]
     model = SparseAutoencoder(1024, max_epochs=1, batch_size=256, random_state=0, output=output)
-    model.fit(X[:4000]).transform(X[:256])
+    model.fit(X[:2000]).transform(X[:256])
     codes, seconds, peak = measure(lambda: model.transform(X))
     return {"seconds": seconds, "peak_mib": peak, "output_mib": _size(codes)}
 

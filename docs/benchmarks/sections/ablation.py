@@ -40,14 +40,14 @@ PARAMS = {
 
 def run(quick):
     """Return the rows."""
-    rows = list(_training(digits(epochs=10), 5 if quick else 31))
-    rows += _masks(digits(epochs=10), 5 if quick else 31)
-    rows += _sparse_input(1_000 if quick else 4_000, 2 if quick else 5)
+    rows = list(_training(digits(epochs=10), 3 if quick else 31))
+    rows += _masks(digits(epochs=10), 3 if quick else 31)
+    rows += _sparse_input(512 if quick else 4_000, 2 if quick else 5)
     try:
         large = fashion(n_rows=2_048 if quick else 5_120, epochs=1 if quick else 2)
-        rows += _training(large, 3 if quick else 11)
-        rows += _masks(large, 3 if quick else 11)
-        rows += _transform(fashion_pixels()[: 10_000 if quick else 60_000], 3 if quick else 9)
+        rows += _training(large, 2 if quick else 11)
+        rows += _masks(large, 2 if quick else 11)
+        rows += _transform(fashion_pixels()[: 10_000 if quick else 60_000], 2 if quick else 9)
     except Missing as reason:
         rows.append({"case": "Fashion-MNIST", "skipped": str(reason)})
     return rows

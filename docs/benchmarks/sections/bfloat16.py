@@ -19,7 +19,7 @@ LIMITS = {256: 0.45, 1024: 0.32}
 
 def run(quick):
     """Return the rows."""
-    large = {"n_rows": 5_000 if quick else 20_000, "epochs": 2 if quick else 3}
+    large = {"n_rows": 3_072 if quick else 20_000, "epochs": 2 if quick else 3}
     rows = []
     try:
         for batch_size in LIMITS:

@@ -20,7 +20,7 @@ LIMITS = {"digits": 1.15, "Fashion-MNIST": 1.10}
 
 def cases(quick):
     """Return the small and the large cases; fewer rows leave ratios as they are."""
-    large = {"n_rows": 5_000 if quick else 20_000, "epochs": 2 if quick else 3}
+    large = {"n_rows": 2_560 if quick else 20_000, "epochs": 2 if quick else 3}
     yield digits(epochs=20 if quick else 50)
     for batch_size in (256,) if quick else (256, 1024):
         yield fashion(batch_size, **large)

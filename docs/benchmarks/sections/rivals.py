@@ -51,7 +51,7 @@ def _rows(case, quick):
     for contender in contenders.values():
         with contextlib.suppress(Missing):
             contender(0) if small else contender.func(case.tiny())
-    timings = interleave(contenders, 3 if quick else 5)
+    timings = interleave(contenders, 2 if quick else 5)
     for name in contenders:
         made = row(case.name, name, timings, "Autoencoder")
         if (case.data, name) in LEAST and "ratio" in made:

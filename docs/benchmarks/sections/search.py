@@ -22,13 +22,13 @@ ALPHAS = list(np.geomspace(0.03, 1, 8))
 
 def run(quick):
     """Return the rows."""
-    epochs = 10 if quick else 50
+    if quick:
+        return list(_rows(digits(128, epochs=25), 2, 0.65))
     rows = []
-    for case in (digits(128, epochs=epochs), digits(256, epochs=epochs)):
-        rows += _rows(case, 2 if quick else 5, 0.65)
+    for n_components in (128, 256):
+        rows += _rows(digits(n_components), 5, 0.65)
     try:
-        large = fashion(n_rows=1_500 if quick else 6_000, epochs=1 if quick else 2)
-        rows += _rows(large, 1 if quick else 2, None)
+        rows += _rows(fashion(n_rows=6_000, epochs=2), 2, None)
     except Missing as reason:
         rows.append({"case": "Fashion-MNIST", "skipped": str(reason)})
     return rows

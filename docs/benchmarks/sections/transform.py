@@ -25,7 +25,7 @@ def run(quick):
         X = fashion_pixels()
     except Missing as reason:
         return [{"case": "Fashion-MNIST", "skipped": str(reason)}]
-    X = X[: 20_000 if quick else 60_000]
+    X = X[: 10_000 if quick else 60_000]
     case = f"Fashion-MNIST {len(X):,} x 784 -> 1,024"
     model = SparseAutoencoder(1024, max_epochs=1, batch_size=256, random_state=0).fit(X[:4000])
     bare, dense = "relu(X @ W + b) by hand", "transform"
@@ -36,7 +36,7 @@ def run(quick):
     }
     for contender in contenders.values():
         contender(0)
-    timings = interleave(contenders, 5 if quick else 11)
+    timings = interleave(contenders, 7 if quick else 11)
     jobs = {
         bare: ("bare_transform", {"batch_size": N_ROWS_OF_BATCH}),
         dense: ("transform", {"output": "dense"}),

@@ -17,12 +17,12 @@ PLAIN = "Autoencoder"
 
 def run(quick):
     """Return the rows."""
-    rows = list(_rows(digits(epochs=10), (8, 8), 3 if quick else 21, limited=False))
+    rows = list(_rows(digits(epochs=10), (8, 8), 2 if quick else 21, limited=False))
     try:
         large = fashion(n_rows=2_560 if quick else 5_120, epochs=1 if quick else 2)
     except Missing as reason:
         return [*rows, {"case": "Fashion-MNIST", "skipped": str(reason)}]
-    return rows + list(_rows(large, (28, 28), 3 if quick else 11, limited=True))
+    return rows + list(_rows(large, (28, 28), 2 if quick else 11, limited=True))
 
 
 def _rows(case, image_shape, n_rounds, limited):
