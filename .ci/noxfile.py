@@ -2,11 +2,20 @@
 
 import nox
 
-# The oldest that is supported goes with the oldest of the others.
+# scikit-learn before 1.9 reads the column names of polars before 1.40 only. The oldest that is
+# supported goes with the oldest of the others, whose NumPy has other types for mypy.
 VERSIONS = {
-    "1.6": ["scikit-learn==1.6.*", "skorch==1.0.*", "xgboost==2.1.4", "numpy<2.3", "pandas<3"],
-    "1.7": ["scikit-learn==1.7.*"],
-    "1.8": ["scikit-learn==1.8.*"],
+    "1.6": [
+        "scikit-learn==1.6.*",
+        "skorch==1.0.*",
+        "xgboost==2.1.4",
+        "numpy<2.3",
+        "scipy<1.16",
+        "pandas<3",
+        "polars<1.40",
+    ],
+    "1.7": ["scikit-learn==1.7.*", "polars<1.40"],
+    "1.8": ["scikit-learn==1.8.*", "polars<1.40"],
     "latest": ["scikit-learn"],
 }
 
@@ -18,4 +27,5 @@ def tests(session, version):
     session.chdir("..")
     session.install("torch>=2.5")
     session.install("-e", ".[test]", *VERSIONS[version])
-    session.run("pytest", *session.posargs)
+    types = ["--deselect", "tests/test_habits.py::test_types"] if version == "1.6" else []
+    session.run("pytest", *types, *session.posargs)

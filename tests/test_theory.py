@@ -96,11 +96,27 @@ def test_linear_autoencoder_has_the_error_of_pca(linear_and_pca, centered):
     assert between < 0.01 * np.linalg.norm(projected)
 
 
-# --- Gaussian corruption = the Wiener filter -----------------------------------------------------
+# --- linear denoising = the regression on the corrupted columns -----------------------------------
 
 
-@pytest.mark.parametrize("sigma", [0.5, 1.0])
-def test_linear_denoising_approaches_the_wiener_filter(sigma):
+def wiener_filter(S, sigma):
+    return S @ np.linalg.inv(S + sigma**2 * np.eye(len(S)))
+
+
+def masked_regression(S, level):
+    # Of masked x, the covariance with x is (1-p) S, and its own is (1-p) ((1-p) S + p diag(S)).
+    return S @ np.linalg.inv((1 - level) * S + level * np.diag(np.diag(S)))
+
+
+@pytest.mark.parametrize(
+    ("corruption", "level", "closed_form"),
+    [
+        ("gaussian", 0.5, wiener_filter),
+        ("gaussian", 1.0, wiener_filter),
+        ("masking", 0.3, masked_regression),
+    ],
+)
+def test_linear_denoising_approaches_the_closed_form(corruption, level, closed_form):
     rng = np.random.default_rng(0)
     mixing = rng.normal(size=(20, 20)) * np.linspace(1.5, 0.2, 20) / np.sqrt(20)
     X = rng.normal(size=(2000, 20)) @ mixing.T
@@ -108,8 +124,8 @@ def test_linear_denoising_approaches_the_wiener_filter(sigma):
     denoiser = DenoisingAutoencoder(
         20,
         activation="identity",
-        corruption="gaussian",
-        corruption_level=sigma,
+        corruption=corruption,
+        corruption_level=level,
         learning_rate=1e-2,
         learning_rate_schedule="linear",
         batch_size=256,
@@ -119,8 +135,7 @@ def test_linear_denoising_approaches_the_wiener_filter(sigma):
 
     moved = denoiser.reconstruct(np.vstack([np.zeros(20), np.eye(20)])).astype(np.float64)
     learned = (moved[1:] - moved[0]).T  # Column j is what a unit of column j becomes.
-    S = X.T @ X / len(X)
-    optimum = S @ np.linalg.inv(S + sigma**2 * np.eye(20))
+    optimum = closed_form(X.T @ X / len(X), level)
     assert np.linalg.norm(learned - optimum) < 0.05 * np.linalg.norm(optimum)
     assert np.abs(moved[0]).max() < 0.02  # Centered data need no bias.
 
@@ -232,7 +247,7 @@ def squared_norms(pixels):
     whitened = PCA(20, whiten=True).fit_transform(pixels.astype(np.float64))
     params = {"learning_rate": 1e-3, "learning_rate_schedule": "constant", "max_epochs": 150}
     norms = {}
-    for dropout in (0.0, 0.5):
+    for dropout in (0.0, 0.2, 0.5):
         generator = torch.Generator().manual_seed(0)
         weight = nn.Parameter(torch.empty(40, 20).normal_(0, 0.13, generator=generator))
         pair = {"encoder": LinearEncoder(weight), "decoder": LinearDecoder(weight)}
@@ -249,7 +264,7 @@ def test_dropout_equalizes_the_units_of_a_tied_linear_autoencoder(squared_norms)
     assert with_dropout < without / 4
 
 
-@pytest.mark.parametrize(("dropout", "optimum"), [(0.0, 1 / 2), (0.5, 1 / 3)])
+@pytest.mark.parametrize(("dropout", "optimum"), [(0.0, 1 / 2), (0.2, 4 / 9), (0.5, 1 / 3)])
 def test_dropout_shrinks_the_units_to_the_closed_form(dropout, optimum, squared_norms):
     # On d white columns, h equal units of squared norm u and p/(1-p) = r, half of
     # d (1 - u h / d)**2 + r h u**2 is smallest at u = 1 / (h / d + r): d = 20, h = 40.
