@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import copy
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
 import torch
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
 
+from sklearn_ae._copies import CopiesMixin
 from sklearn_ae._engine._inference import in_csr, into, reconstruction, results
 from sklearn_ae._engine._objective import LOSSES
-from sklearn_ae._engine._portable import portable
 from sklearn_ae._engine._runtime import PRECISIONS, codes_dtype
 from sklearn_ae._validation import (
     Interval,
@@ -26,12 +22,10 @@ from sklearn_ae._validation import (
     check_codes,
     check_data,
     check_no_booleans,
-    clone_parametrized,
     fit_context,
     output_container,
     restored_on_error,
 )
-from sklearn_ae._version import __version__
 from sklearn_ae.corruptions import CORRUPTIONS
 from sklearn_ae.modules import ACTIVATIONS, DenseEncoder
 from sklearn_ae.penalties import PENALTIES
@@ -50,7 +44,7 @@ _STRUCTURE = (
 )
 
 
-class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     r"""An autoencoder with every regularizer, all of them off by default.
 
     A network encodes each row into ``n_components`` codes and decodes them into the row again; the
@@ -531,7 +525,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     @property
     def _widest(self):
-        return max(*self._structure["hidden_layer_sizes"], self._n_features_out, 1)
+        return max([*self._structure["hidden_layer_sizes"], self._n_features_out])
 
     @property
     def _codes_dtype(self):
@@ -610,41 +604,3 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = [codes_dtype(self.precision).__name__]
         return tags
-
-    def __sklearn_clone__(self):
-        # Copied together, so that a layer or a weight that they share stays shared.
-        copied = clone_parametrized(self)
-        copied.encoder, copied.decoder = copy.deepcopy((self.encoder, self.decoder))
-        return copied
-
-    def __copy__(self):
-        # What __getstate__ gives is for pickles and deep copies only.
-        copied = type(self).__new__(type(self))
-        copied.__dict__.update(self.__dict__)
-        return copied
-
-    def __getstate__(self):
-        state = dict(super().__getstate__())
-        structure = state.get("_structure", {})
-        # Together, so that what a parameter and the fitted structure share stays one object.
-        modules = {("state", k): v for k, v in state.items() if isinstance(v, nn.Module)}
-        modules |= {("structure", k): v for k, v in structure.items() if isinstance(v, nn.Module)}
-        copies = portable(modules)
-        state |= {k: copies["state", k] for owner, k in modules if owner == "state"}
-        if structure:
-            own = {k: copies["structure", k] for owner, k in modules if owner == "structure"}
-            state["_structure"] = structure | own
-        return state | {"_sklearn_ae_version": __version__}
-
-    def __setstate__(self, state):
-        saved = state.pop("_sklearn_ae_version", "unknown")
-        if saved != __version__:
-            warnings.warn(
-                InconsistentVersionWarning(
-                    estimator_name=type(self).__name__,
-                    current_sklearn_version=__version__,
-                    original_sklearn_version=saved,
-                ),
-                stacklevel=2,
-            )
-        super().__setstate__(state)

@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn_ae._engine._batches import Rows
 from sklearn_ae._engine._runtime import limited_threads
 
-__all__ = ["in_csr", "into", "reconstruction", "results"]
+__all__ = ["all_finite", "in_csr", "into", "reconstruction", "results"]
 
 # Entries of the widest array of a batch: 4 MiB in float32, which stays in the cache.
 _MAX_ENTRIES = 2**20
@@ -72,13 +72,30 @@ def results(
         n_products = n_rows * X.shape[1] * n_widest
         with torch.inference_mode(), limited_threads(n_products):
             result = function(batch)[:n_rows]
-            # The sum is not finite where an entry is not; the converse needs the second look.
-            if not (torch.isfinite(result.sum()) or torch.isfinite(result).all()):
+            if not all_finite(result):
                 raise ValueError(
                     "The network's output is not finite for some rows of X: scale X as the "
                     "training data was scaled."
                 )
         yield result
+
+
+def all_finite(tensor: torch.Tensor) -> bool:
+    """Whether no entry is NaN or infinite.
+
+    Parameters
+    ----------
+    tensor : torch.Tensor
+        The tensor.
+
+    Returns
+    -------
+    finite : bool
+        The answer.
+    """
+    # The sum is not finite where an entry is not, and takes one pass without a mask; the converse
+    # needs the second look.
+    return bool(torch.isfinite(tensor.sum()) or torch.isfinite(tensor).all())
 
 
 def _padded(batch: torch.Tensor) -> torch.Tensor:

@@ -120,6 +120,7 @@ class ReconstructionNet(NeuralNet):
     def initialize(self) -> ReconstructionNet:
         """Initialize skorch's components and the generator."""
         super().initialize()
+        self.best_losses_: dict[str, float] = {}
         self.generator_ = torch.Generator(self.device).manual_seed(self.seed)
         # Gradients of float16 would vanish unscaled.
         half = self.autocast == torch.float16
@@ -324,9 +325,10 @@ class ReconstructionNet(NeuralNet):
             n_rows += size
             total.add_(step_fn(batch)["loss"].detach(), alpha=size)
         loss = total.item() / n_rows
-        earlier = self.history[:-1, f"{prefix}_loss"] if len(self.history) > 1 else []
+        best = self.best_losses_.get(prefix, math.inf)
         self.history.record(f"{prefix}_loss", loss)
-        self.history.record(f"{prefix}_loss_best", loss < min(earlier, default=math.inf))
+        self.history.record(f"{prefix}_loss_best", loss < best)
+        self.best_losses_[prefix] = min(loss, best)
         return loss
 
     def _normalize_atoms(self) -> None:

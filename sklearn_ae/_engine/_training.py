@@ -14,6 +14,7 @@ from torch import nn
 
 from sklearn_ae._engine._batches import Rows
 from sklearn_ae._engine._best_weights import BestWeights
+from sklearn_ae._engine._inference import all_finite
 from sklearn_ae._engine._net import ReconstructionNet
 from sklearn_ae._engine._objective import DivergenceError, Objective
 from sklearn_ae._engine._parts import check_against_data, check_on_rows, check_pairs
@@ -61,8 +62,8 @@ def train(
     device = resolve_device(params["device"])
     dtype = torch.float64 if params["precision"] == "float64" else torch.float32
     plain = params["encoder"] is None and not params["corruption_level"]
-    sparse_input = sparse.issparse(X) and device.type == "cpu" and plain
-    rows = Rows(X, device, dtype, sparse_input=sparse_input)
+    takes_sparse = sparse.issparse(X) and device.type == "cpu" and plain
+    rows = Rows(X, device, dtype, sparse_input=takes_sparse)
     if hasattr(corruption, "prepare") and params["corruption_level"]:
         corruption.prepare(rows.X)
     generator = torch.Generator("cpu").manual_seed(seed)
@@ -70,33 +71,9 @@ def train(
     unit_norm = bool(params["alpha"]) and getattr(penalty, "needs_unit_norm", True)
     with global_generators(build_seed, device), torch.device("cpu"):
         module = _module(params, rows, unit_norm, previous).to(dtype=dtype)
-    net = ReconstructionNet(
-        module,
-        Objective(params["loss"], penalty, params["alpha"]),
-        corruption=corruption,
-        corruption_level=params["corruption_level"],
-        dropout=params["dropout"],
-        unit_norm=unit_norm,
-        copies_input=params["encoder"] is not None or params["decoder"] is not None,
-        learning_rate_schedule=params["learning_rate_schedule"],
-        validation_fraction=params["validation_fraction"] if params["early_stopping"] else 0.0,
-        lean=not params["callbacks"],
-        seed=stream_seed,
-        keep_optimizer=params["keep_optimizer"],
-        dtype=dtype,
-        autocast=resolve_precision(params["precision"], device),
-        sparse_input=sparse_input,
-        optimizer=getattr(torch.optim, OPTIMIZERS[params["optimizer"]]),
-        optimizer__weight_decay=params["weight_decay"],
-        optimizer__fused=device.type in ("cpu", "cuda"),
-        lr=params["learning_rate"],
-        batch_size=params["batch_size"],
-        max_epochs=params["max_epochs"],
-        callbacks=_callbacks(params),
-        verbose=params["verbose"],
-        device=str(device),
-        train_split=None,
-    ).initialize()
+    objective = Objective(params["loss"], penalty, params["alpha"])
+    parts = {"corruption": corruption, "unit_norm": unit_norm, "seed": stream_seed}
+    net = _net(params, rows, module, objective, **parts).initialize()
     if previous is not None:
         net.continue_from(previous)
     # Modules and functions of the user may draw from torch's global generators.
@@ -113,6 +90,36 @@ def train(
         net.global_states_ = global_states(device) if draws else None
     _check_weights(net)
     return net
+
+
+def _net(
+    params: dict[str, Any], rows: Rows, module: nn.Module, objective: Objective, **parts: Any
+) -> ReconstructionNet:
+    return ReconstructionNet(
+        module,
+        objective,
+        **parts,
+        corruption_level=params["corruption_level"],
+        dropout=params["dropout"],
+        copies_input=params["encoder"] is not None or params["decoder"] is not None,
+        learning_rate_schedule=params["learning_rate_schedule"],
+        validation_fraction=params["validation_fraction"] if params["early_stopping"] else 0.0,
+        lean=not params["callbacks"],
+        keep_optimizer=params["keep_optimizer"],
+        dtype=rows.dtype,
+        autocast=resolve_precision(params["precision"], rows.device),
+        sparse_input=rows.sparse_input,
+        optimizer=getattr(torch.optim, OPTIMIZERS[params["optimizer"]]),
+        optimizer__weight_decay=params["weight_decay"],
+        optimizer__fused=rows.device.type in ("cpu", "cuda"),
+        lr=params["learning_rate"],
+        batch_size=params["batch_size"],
+        max_epochs=params["max_epochs"],
+        callbacks=_callbacks(params),
+        verbose=params["verbose"],
+        device=str(rows.device),
+        train_split=None,
+    )
 
 
 def _module(
@@ -187,7 +194,7 @@ def _has_user_code(params: dict[str, Any]) -> bool:
 
 def _check_weights(net: ReconstructionNet) -> None:
     for name, weight in net.module_.named_parameters():
-        if not torch.isfinite(weight).all():
+        if not all_finite(weight.detach()):
             raise DivergenceError(
                 f"Training diverged: after epoch {len(net.history)} {name} is not finite, at a "
                 f"loss of {net.history[-1, 'train_loss']:.3g}. Scale the input (StandardScaler, "
