@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any, cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy import sparse
@@ -140,6 +141,12 @@ class _Atoms(nn.Module):
         self.weight.div_(norm.clamp_min_(1.2e-38))
 
 
+def _layers_of(module: nn.Module) -> list[nn.Module]:
+    # In small networks torch's own lookup of the list takes as long as a layer.
+    layers = cast("nn.ModuleList", module._modules["layers"])
+    return cast("list[nn.Module]", list(layers._modules.values()))
+
+
 def _affine(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     if weight.dim() == 2:
         return torch.addmm(bias, x, weight)
@@ -152,12 +159,18 @@ class _SparseProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Any, weight: torch.Tensor) -> torch.Tensor:
-        ctx.x = x
-        return torch.from_numpy(x @ weight.detach().numpy().T)
+        # A batch has entries in few of many columns: the others need neither be read nor written.
+        occurring, inverse = np.unique(x.indices, return_inverse=True)
+        shape = (x.shape[0], len(occurring))
+        ctx.x = sparse.csr_matrix((x.data, inverse.astype(x.indptr.dtype), x.indptr), shape=shape)
+        ctx.occurring, ctx.shape = torch.from_numpy(occurring).long(), weight.shape
+        columns = weight.detach().index_select(1, ctx.occurring).numpy()
+        return torch.from_numpy(ctx.x @ np.ascontiguousarray(columns.T))
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[None, torch.Tensor]:
-        return None, torch.from_numpy(ctx.x.T @ grad.numpy()).T.contiguous()
+        columns = torch.from_numpy(ctx.x.T @ grad.numpy())
+        return None, grad.new_zeros(ctx.shape).index_copy_(1, ctx.occurring, columns.T)
 
 
 class DenseEncoder(nn.Module):
@@ -214,7 +227,7 @@ class DenseEncoder(nn.Module):
         codes : torch.Tensor of shape (..., n_rows, n_components)
             The codes.
         """
-        *hidden, last = self.layers
+        *hidden, last = _layers_of(self)
         for layer in hidden:
             x = _apply(self.hidden_activation, layer(x))
         return _apply(self.activation, last(x))
@@ -281,7 +294,7 @@ class DenseDecoder(nn.Module):
         output : torch.Tensor of shape (..., n_rows, n_features_in)
             The reconstruction; its logits under ``loss="binary_cross_entropy"``.
         """
-        *hidden, last = self.layers
+        *hidden, last = _layers_of(self)
         for layer in hidden:
             codes = _apply(self.hidden_activation, layer(codes))
         return last(codes)

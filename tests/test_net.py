@@ -22,7 +22,7 @@ from skorch.callbacks import (
 )
 
 from sklearn_ae import Autoencoder, DenoisingAutoencoder, DropoutAutoencoder, SparseAutoencoder
-from sklearn_ae._engine import _runtime
+from sklearn_ae._engine import _batches, _runtime
 from sklearn_ae._engine._net import ReconstructionNet
 from sklearn_ae._engine._objective import Objective
 from sklearn_ae.modules import TopK, build_autoencoder, stack_modules
@@ -310,3 +310,19 @@ def test_cuda_trains_and_loads_as_the_cpu(estimator, X):
     codes = estimator.fit_transform(torch.from_numpy(X).cuda())
     assert codes.shape == (70, 12)
     assert np.isfinite(codes).all()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("estimator", CONFIGURATIONS, ids=str)
+def test_cuda_streams_what_does_not_fit(estimator, X, monkeypatch):
+    estimator = clone(estimator).set_params(max_epochs=3, random_state=0, device="cuda")
+    at_once = estimator.fit(X).transform(X)
+    monkeypatch.setattr(_batches, "fits", lambda n_bytes, device: False)
+    assert_allclose(clone(estimator).fit(X).transform(X), at_once, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("n_bytes", "on_gpu"), [(500, True), (501, False)])
+def test_only_half_of_a_gpu_is_taken_by_data(n_bytes, on_gpu, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 2000))
+    assert _runtime.fits(n_bytes, torch.device("cuda")) is on_gpu
+    assert _runtime.fits(n_bytes, torch.device("cpu"))

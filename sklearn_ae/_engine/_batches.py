@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from sklearn_ae._engine._runtime import fits
+
 __all__ = ["Batches", "Rows", "as_tensor"]
 
 
@@ -46,8 +48,8 @@ class _Writeable:
 class Rows:
     """The rows of a data matrix, taken by index as dense tensors on a device.
 
-    A dense matrix is moved to the device at once; a sparse one stays where it is and becomes dense
-    a batch at a time.
+    A dense matrix is moved to the device at once, if it fits; a larger one stays where it is and is
+    sent a batch at a time, and a sparse one becomes dense a batch at a time.
 
     Parameters
     ----------
@@ -77,7 +79,10 @@ class Rows:
     ) -> None:
         if isinstance(X, np.ndarray):
             X = as_tensor(X)
-        self.X = X if sparse.issparse(X) else X.to(device=device, dtype=dtype)
+        if not sparse.issparse(X):
+            n_bytes = X.shape[0] * X.shape[1] * dtype.itemsize
+            X = X.to(device=device if fits(n_bytes, device) else X.device, dtype=dtype)
+        self.X = X
         self.device = device
         self.dtype = dtype
         self.index = index
@@ -120,7 +125,10 @@ class Rows:
         if sparse.issparse(self.X):
             batch = self.X[index if isinstance(index, slice) else index.cpu().numpy()]
             return batch if self.sparse_input else self.dense(batch)
-        return self.X[index] if isinstance(index, slice) else self.X.index_select(0, index)
+        batch = self.X[index if isinstance(index, slice) else index.to(self.X.device)]
+        if self.X.device.type == "cpu" and self.device.type == "cuda":
+            batch = batch.pin_memory()
+        return batch.to(self.device, non_blocking=True)
 
     def dense(self, batch: Any) -> torch.Tensor:
         """Return a batch as its clean target.

@@ -14,6 +14,7 @@ from joblib.parallel import get_active_backend
 __all__ = [
     "PRECISIONS",
     "codes_dtype",
+    "fits",
     "global_generators",
     "global_states",
     "limited_threads",
@@ -26,7 +27,7 @@ PRECISIONS = ("auto", "bfloat16", "float16", "float32", "float64")
 
 # Multiply-adds of a batch in its widest layer below which a second thread costs more than it
 # brings.
-_SMALL = 2**23
+_SMALL = 2**20
 
 
 class _Process:
@@ -185,6 +186,28 @@ def resolve_device(device: str | torch.device) -> torch.device:
                 "or 'cpu'."
             )
     return found
+
+
+def fits(n_bytes: int, device: torch.device) -> bool:
+    """Whether data may be kept on a device, with room left for the work on it.
+
+    Parameters
+    ----------
+    n_bytes : int
+        Size of the data.
+
+    device : torch.device
+        The device.
+
+    Returns
+    -------
+    fits : bool
+        False for a GPU of which the data would take more than half the memory that is free.
+    """
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return n_bytes <= free / 2
 
 
 def codes_dtype(precision: str) -> type:

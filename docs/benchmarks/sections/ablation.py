@@ -23,10 +23,8 @@ IN_TRAINING = {
     "lean epoch (off: skorch's own, with a callback)": nullcontext,
     "fused optimizer (off: Adam weight by weight)": switches.optimizer_not_fused,
     "slices of whole tensors (off: skorch's DataLoader)": switches.data_loader,
-    "rows by index_select (off: X[index])": switches.fancy_indexing,
     "loss read once an epoch (off: every batch)": switches.loss_read_every_batch,
     "training mode set once an epoch (off: every step)": switches.mode_set_every_step,
-    "one thread for small batches (off: every thread)": switches.all_threads,
     "bias within the product (off: added after it)": switches.product_and_sum,
     "constant learning rate (off: linear schedule, set every step)": nullcontext,
 }
@@ -41,6 +39,7 @@ PARAMS = {
 def run(quick):
     """Return the rows."""
     rows = list(_training(digits(epochs=10), 3 if quick else 31))
+    rows += _threads(digits(32, epochs=10), 3 if quick else 31)
     rows += _masks(digits(epochs=10), 3 if quick else 31)
     rows += _sparse_input(512 if quick else 4_000, 2 if quick else 5)
     try:
@@ -58,6 +57,12 @@ def _training(case, n_rounds):
     for name, switch in IN_TRAINING.items():
         contenders[name] = _switched(switch, partial(ours, case, **PARAMS.get(name, {})))
     return _compared(case.name, contenders, n_rounds)
+
+
+def _threads(case, n_rounds):
+    fit = partial(ours, case)
+    off = "one thread for small batches (off: every thread)"
+    return _compared(case.name, {ON: fit, off: _switched(switches.all_threads, fit)}, n_rounds)
 
 
 def _masks(case, n_rounds):
@@ -82,6 +87,7 @@ def _sparse_input(n_rows, n_rounds):
     contenders = {
         ON: fit,
         "sparse first layer (off: dense batches)": _switched(switches.dense_first_layer, fit),
+        "occurring columns only (off: all)": _switched(switches.every_column, fit),
         "its product by scipy (off: by torch's CSR)": _switched(switches.torch_sparse_product, fit),
     }
     return _compared(f"CSR {n_rows:,} x 20,000 -> 256, batch 128", contenders, n_rounds)
