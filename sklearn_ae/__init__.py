@@ -4,14 +4,19 @@ from sklearn_ae._autoencoder import Autoencoder
 from sklearn_ae._denoising import DenoisingAutoencoder
 from sklearn_ae._dropout import DropoutAutoencoder
 from sklearn_ae._engine._objective import DivergenceError
+from sklearn_ae._finetune import AutoencoderClassifier, AutoencoderRegressor
+from sklearn_ae._patches import PatchFeatures
 from sklearn_ae._sparse import SparseAutoencoder
 from sklearn_ae._version import __version__
 
 __all__ = [
     "Autoencoder",
+    "AutoencoderClassifier",
+    "AutoencoderRegressor",
     "DenoisingAutoencoder",
     "DivergenceError",
     "DropoutAutoencoder",
+    "PatchFeatures",
     "SparseAutoencoder",
     "__version__",
 ]

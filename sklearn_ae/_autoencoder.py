@@ -155,6 +155,10 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         (CPU with AVX512-BF16 or AMX, CUDA capability 8) and float32 elsewhere. Weights, loss and
         codes stay float32, except under ``"float64"``, which is the type of everything.
 
+    features : {"code", "all"}, default="code"
+        What :meth:`transform` gives: the code, or the codes of all layers of the built-in encoder
+        side by side, hidden ones first, with columns named by layer.
+
     output : {"dense", "csr"}, default="dense"
         What :meth:`transform` returns: an array, or a sparse matrix for a linear model, when most
         codes are zero. XGBoost takes the absent entries of a sparse matrix for missing values, not
@@ -265,6 +269,7 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         "callbacks": [list, tuple, None],
         "device": [str, torch.device],
         "precision": [StrOptions(set(PRECISIONS))],
+        "features": [StrOptions({"all", "code"})],
         "output": [StrOptions({"csr", "dense"})],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
@@ -299,6 +304,7 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         callbacks=None,
         device="auto",
         precision="float32",
+        features="code",
         output="dense",
         warm_start=False,
         verbose=0,
@@ -329,6 +335,7 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         self.callbacks = callbacks
         self.device = device
         self.precision = precision
+        self.features = features
         self.output = output
         self.warm_start = warm_start
         self.verbose = verbose
@@ -418,7 +425,8 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         X = self._check_X(X)
         encoder, width = self.net_.module_.encoder, self._n_features_out
         takes_sparse = isinstance(encoder, DenseEncoder) and self.net_.device == "cpu"
-        parts = results(encoder, self.net_, X, self._widest, sparse_input=takes_sparse)
+        encode = encoder.all_codes if self._gives_all else encoder
+        parts = results(encode, self.net_, X, self._widest, sparse_input=takes_sparse)
         if self.output == "csr":
             return in_csr(parts, width)
         return into(np.empty((X.shape[0], width), self._codes_dtype), parts)
@@ -429,7 +437,8 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         Parameters
         ----------
         X : array-like of shape (n_samples, n_components)
-            The codes.
+            The codes. Under ``features="all"`` what :meth:`transform` gives, of which the last
+            ``n_components`` columns are decoded.
 
         Returns
         -------
@@ -439,11 +448,12 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         Raises
         ------
         ValueError
-            If X is not ``n_components`` wide.
+            If X is not as wide as the codes.
         """
         check_is_fitted(self)
         dtype, width = self._codes_dtype, self._n_features_out
         codes = check_codes(self, X, dtype=dtype, n_components=width)
+        codes = codes[:, width - self._structure["n_components"] :]
         out = np.empty((codes.shape[0], self.n_features_in_), dtype)
         return into(out, results(self._decode(), self.net_, codes, self._widest))
 
@@ -519,13 +529,45 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             raise AttributeError("components_ exists only for an encoder of one dense layer.")
         return encoder.layers[0].weight.detach().cpu().numpy().copy()
 
+    def get_feature_names_out(self, input_features=None):
+        """Get the names of the codes.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Only compared with the names seen in :term:`fit`.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str objects of shape (n_features_out,)
+            The name of the class in lower case, then the number of the code; with
+            ``features="all"`` as in ``_layer0_17``, and with an encoder that names its codes as it
+            does.
+        """
+        names = super().get_feature_names_out(input_features)
+        suffixes = getattr(self.net_.module_.encoder, "code_names", None)
+        if self._gives_all:
+            suffixes = [f"_layer{i}_{k}" for i, n in enumerate(self._widths) for k in range(n)]
+        if suffixes is not None:
+            prefix = type(self).__name__.lower()
+            names = np.asarray([f"{prefix}{suffix}" for suffix in suffixes], dtype=object)
+        return names
+
+    @property
+    def _widths(self):
+        return [*self._structure["hidden_layer_sizes"], self._structure["n_components"]]
+
+    @property
+    def _gives_all(self):
+        return self.features == "all" and isinstance(self.net_.module_.encoder, DenseEncoder)
+
     @property
     def _n_features_out(self):
-        return self._structure["n_components"]
+        return sum(self._widths) if self._gives_all else self._widths[-1]
 
     @property
     def _widest(self):
-        return max([*self._structure["hidden_layer_sizes"], self._n_features_out])
+        return max(*self._widths, self._n_features_out)
 
     @property
     def _codes_dtype(self):
@@ -562,7 +604,7 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         if previous is None:
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         net = train(params, X, seed, previous)
-        curve = net.history[:, "train_loss"]
+        curve = net.history[:, "train_loss"] if net.history else []
         held_out = net.history[:, "valid_loss"] if params["early_stopping"] else None
         if previous is None:
             self.n_iter_, self.loss_curve_, self.validation_loss_curve_ = 0, [], None
@@ -574,11 +616,18 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         self._structure = structure
         return self
 
+    def _start(self, X):
+        """Build the network as fit does, and do not train it."""
+        with restored_on_error(self):
+            return self._train(X, None, max_epochs=0, early_stopping=False)
+
     def _current_structure(self):
         structure = {name: getattr(self, name) for name in _STRUCTURE}
         structure["hidden_layer_sizes"] = tuple(self.hidden_layer_sizes)
-        if isinstance(self.activation, BaseEstimator):
-            structure["activation"] = (type(self.activation), self.activation.get_params())
+        for name in ("activation", "encoder"):
+            part = structure[name]
+            if isinstance(part, BaseEstimator):
+                structure[name] = (type(part), part.get_params())
         return structure
 
     def _check_parameters(self):

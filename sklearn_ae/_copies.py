@@ -18,7 +18,9 @@ class CopiesMixin:
 
     def __sklearn_clone__(self):
         copied = clone_parametrized(self)
-        if isinstance(self.encoder, nn.Module) and isinstance(self.decoder, nn.Module):
+        if isinstance(self.encoder, nn.Module) and isinstance(
+            getattr(self, "decoder", None), nn.Module
+        ):
             # Copied together, so that a layer or a weight that they share stays shared.
             copied.encoder, copied.decoder = copy.deepcopy((self.encoder, self.decoder))
         return copied

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -9,7 +10,14 @@ from scipy import sparse
 
 from sklearn_ae._validation import MissingValues, validate_params
 
-__all__ = ["as_array", "check_some_are_labeled", "is_auto", "is_unlabeled", "labels_at"]
+__all__ = [
+    "as_array",
+    "check_some_are_labeled",
+    "is_auto",
+    "is_unlabeled",
+    "labels_at",
+    "warn_of_minus_one",
+]
 
 
 @validate_params(
@@ -195,4 +203,18 @@ def check_some_are_labeled(unlabeled_rows, unlabeled):
             f"No row of y is labeled: all {len(unlabeled_rows)} are marked by "
             f"unlabeled={unlabeled!r}{allowed}. At least one row must hold a label; set "
             "`unlabeled` to another marker, or to None if every value is a label."
+        )
+
+
+def warn_of_minus_one(labels, unlabeled, stacklevel):
+    """Warn of a -1 beside other classes that nothing says to be a marker or a class."""
+    if not (unlabeled is None or is_auto(unlabeled)) or labels.dtype.kind not in "if":
+        return
+    classes = np.unique(labels)
+    if len(classes) > 2 and -1 in classes:
+        warnings.warn(
+            f"y holds -1 beside {len(classes) - 1} other numbers, and unlabeled={unlabeled!r} "
+            "takes it for a class. Set `unlabeled=-1` if it marks the rows without a label.",
+            UserWarning,
+            stacklevel=stacklevel,
         )

@@ -101,6 +101,10 @@ class SparseAutoencoder(Autoencoder):
         (CPU with AVX512-BF16 or AMX, CUDA capability 8) and float32 elsewhere. Weights, loss and
         codes stay float32, except under ``"float64"``, which is the type of everything.
 
+    features : {"code", "all"}, default="code"
+        What :meth:`transform` gives: the code, or the codes of all layers of the built-in encoder
+        side by side, hidden ones first, with columns named by layer.
+
     output : {"dense", "csr"}, default="dense"
         What :meth:`transform` returns: an array, or a sparse matrix for a linear model, when most
         codes are zero. XGBoost takes the absent entries of a sparse matrix for missing values, not
@@ -216,6 +220,7 @@ class SparseAutoencoder(Autoencoder):
         callbacks=None,
         device="auto",
         precision="float32",
+        features="code",
         output="dense",
         warm_start=False,
         verbose=0,
@@ -244,6 +249,7 @@ class SparseAutoencoder(Autoencoder):
             callbacks=callbacks,
             device=device,
             precision=precision,
+            features=features,
             output=output,
             warm_start=warm_start,
             verbose=verbose,

@@ -5,8 +5,10 @@ Every other file imports these names from here: a change in scikit-learn is met 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -26,10 +28,19 @@ from sklearn.utils._param_validation import (
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import (
+    _check_feature_names_in as check_feature_names_in,
+)
+from sklearn.utils.validation import (
     _check_method_params as check_method_params,
 )
 from sklearn.utils.validation import (
     _check_n_features as check_n_features,
+)
+from sklearn.utils.validation import (
+    _check_sample_weight as check_sample_weight,
+)
+from sklearn.utils.validation import (
+    _check_y as check_y,
 )
 from sklearn.utils.validation import check_array, validate_data
 
@@ -41,8 +52,13 @@ __all__ = [
     "StrOptions",
     "check_codes",
     "check_data",
+    "check_feature_names_in",
+    "check_image_shape",
     "check_method_params",
     "check_no_booleans",
+    "check_pair",
+    "check_sample_weight",
+    "check_y",
     "clone_parametrized",
     "fit_context",
     "output_container",
@@ -55,7 +71,9 @@ __all__ = [
 ]
 
 
-def check_data(estimator: Any, X: Any, *, dtype: type, reset: bool) -> Any:
+def check_data(
+    estimator: Any, X: Any, *, dtype: type, reset: bool, accept_sparse: str | bool = "csr"
+) -> Any:
     """Validate X as scikit-learn does, torch tensors included.
 
     Parameters
@@ -71,6 +89,9 @@ def check_data(estimator: Any, X: Any, *, dtype: type, reset: bool) -> Any:
 
     reset : bool
         Whether the number and the names of the features are learned.
+
+    accept_sparse : str or bool, default="csr"
+        As in scikit-learn.
 
     Returns
     -------
@@ -88,7 +109,7 @@ def check_data(estimator: Any, X: Any, *, dtype: type, reset: bool) -> Any:
             return check_device_tensor(estimator, X, dtype=dtype, reset=reset)
         X = _as_array(X)
     with _quiet_overflow():
-        return validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=reset)
+        return validate_data(estimator, X, accept_sparse=accept_sparse, dtype=dtype, reset=reset)
 
 
 def check_codes(estimator: Any, X: Any, *, dtype: type, n_components: int) -> Any:
@@ -210,6 +231,66 @@ def check_no_booleans(estimator: Any) -> None:
                 f"The {name!r} parameter of {type(estimator).__name__} must be "
                 f"{' or '.join(str(c) for c in constraints[name])}. Got {value!r} instead."
             )
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+
+
+def check_image_shape(part: Any, n_features: int) -> tuple[int, int, int]:
+    """Check the parameter ``image_shape`` against the number of columns.
+
+    Parameters
+    ----------
+    part : estimator
+        Whose parameter it is.
+
+    n_features : int
+        Columns of X.
+
+    Returns
+    -------
+    shape : tuple of int
+        Height, width and channels.
+    """
+    name = f"{type(part).__name__}(image_shape={part.image_shape!r})"
+    shape = tuple(part.image_shape)
+    if len(shape) not in (2, 3) or not all(map(_is_size, shape)):
+        raise ValueError(
+            f"{name} must be (height, width) or (height, width, n_channels), all of them positive "
+            "integers."
+        )
+    if math.prod(shape) != n_features:
+        raise ValueError(
+            f"{name} makes {math.prod(shape)} entries an image, but X has {n_features} features."
+        )
+    height, width, *channels = map(int, shape)
+    return height, width, channels[0] if channels else 1
+
+
+def check_pair(part: Any, name: str) -> tuple[int, int]:
+    """Check a parameter that is one positive integer or two, for rows and columns.
+
+    Parameters
+    ----------
+    part : estimator
+        Whose parameter it is.
+
+    name : str
+        The parameter.
+
+    Returns
+    -------
+    pair : tuple of int
+        Rows and columns.
+    """
+    value = getattr(part, name)
+    pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(pair) != 2 or not all(map(_is_size, pair)):
+        raise ValueError(
+            f"{type(part).__name__}({name}={value!r}) must be a positive integer or a pair of them."
+        )
+    return int(pair[0]), int(pair[1])
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from numbers import Integral
 from operator import index
 from typing import Any, Self
 
@@ -27,7 +26,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
-from sklearn_ae._validation import StrOptions
+from sklearn_ae._validation import StrOptions, check_image_shape
 
 __all__ = [
     "Corruption",
@@ -449,17 +448,7 @@ class RegionBlanking(Corruption):
         self : RegionBlanking
             The corruption itself.
         """
-        shape = tuple(self.image_shape)
-        if len(shape) not in (2, 3) or any(not isinstance(s, Integral) or s < 1 for s in shape):
-            raise ValueError(
-                f"RegionBlanking(image_shape={self.image_shape!r}) must be (height, width) or "
-                "(height, width, n_channels), all of them positive integers."
-            )
-        if math.prod(shape) != X.shape[-1]:
-            raise ValueError(
-                f"RegionBlanking(image_shape={self.image_shape!r}) makes {math.prod(shape)} "
-                f"entries an image, but X has {X.shape[-1]} features."
-            )
+        check_image_shape(self, X.shape[-1])
         return self
 
     def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:

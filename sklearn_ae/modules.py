@@ -1,4 +1,4 @@
-"""The parts of the network: activations, and the dense encoder and decoder.
+"""The parts of the network: activations, dense encoder and decoder, convolutional encoder.
 
 The dense layers take any axes in front: with weights of one more axis, a stack of models runs as
 one.
@@ -20,9 +20,10 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from sklearn_ae._images import ConvEncoder
 from sklearn_ae._validation import Interval
 
-__all__ = ["AutoencoderModule", "DenseDecoder", "DenseEncoder", "TopK"]
+__all__ = ["AutoencoderModule", "ConvEncoder", "DenseDecoder", "DenseEncoder", "TopK"]
 
 Activation = str | Callable[[torch.Tensor], torch.Tensor]
 
@@ -227,10 +228,45 @@ class DenseEncoder(nn.Module):
         codes : torch.Tensor of shape (..., n_rows, n_components)
             The codes.
         """
+        return _apply(self.activation, self.pre_activations(x))
+
+    def pre_activations(self, x: torch.Tensor) -> torch.Tensor:
+        """Encode but for the activation of the code.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (..., n_rows, n_features_in)
+            The input.
+
+        Returns
+        -------
+        pre_activations : torch.Tensor of shape (..., n_rows, n_components)
+            What the activation would turn into codes.
+        """
         *hidden, last = _layers_of(self)
         for layer in hidden:
             x = _apply(self.hidden_activation, layer(x))
-        return _apply(self.activation, last(x))
+        return last(x)
+
+    def all_codes(self, x: torch.Tensor) -> torch.Tensor:
+        """Encode, and keep what every layer gives.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (..., n_rows, n_features_in)
+            The input.
+
+        Returns
+        -------
+        codes : torch.Tensor of shape (..., n_rows, sum of the widths)
+            The outputs of all layers side by side, the code last.
+        """
+        *hidden, last = _layers_of(self)
+        outputs = []
+        for layer in hidden:
+            x = _apply(self.hidden_activation, layer(x))
+            outputs.append(x)
+        return torch.cat([*outputs, _apply(self.activation, last(x))], dim=-1)
 
 
 class DenseDecoder(nn.Module):
@@ -439,7 +475,9 @@ def build_autoencoder(
     sizes = [n_features, *hidden_layer_sizes, n_components]
     if encoder is None:
         encoder = DenseEncoder(sizes, activation, hidden)
-    if decoder is None:
+    if decoder is None and hasattr(encoder, "make_decoder"):
+        decoder = encoder.make_decoder()
+    elif decoder is None:
         decoder = DenseDecoder(sizes[::-1], hidden, encoder if tied_weights else None)
     return AutoencoderModule(encoder, decoder)
 

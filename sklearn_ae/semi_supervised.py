@@ -19,7 +19,14 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae._labels import as_array, check_some_are_labeled, is_auto, is_unlabeled, labels_at
+from sklearn_ae._labels import (
+    as_array,
+    check_some_are_labeled,
+    is_auto,
+    is_unlabeled,
+    labels_at,
+    warn_of_minus_one,
+)
 from sklearn_ae._validation import (
     HasMethods,
     MissingValues,
@@ -435,14 +442,7 @@ class LabeledOnly(MetaEstimatorMixin, BaseEstimator):
                 "leaves one class. Set `unlabeled=None` if -1 and 1 are the classes, or "
                 "`unlabeled=-1` if -1 is the marker all the same."
             )
-        if len(classes) > 2 and -1 in classes:
-            warnings.warn(
-                f"y holds -1 beside {len(classes) - 1} other numbers, and "
-                f"unlabeled={self.unlabeled!r} takes it for a class. Set `unlabeled=-1` if it "
-                "marks the rows without a label.",
-                UserWarning,
-                stacklevel=4,
-            )
+        warn_of_minus_one(labels, self.unlabeled, stacklevel=5)
 
 
 class SemiSupervisedSplit(BaseEstimator):

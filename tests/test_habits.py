@@ -14,7 +14,14 @@ import sklearn_ae
 from sklearn_ae import Autoencoder, DenoisingAutoencoder, DropoutAutoencoder, SparseAutoencoder
 
 ROOT = Path(__file__).parents[1]
-PUBLIC_MODULES = ["corruptions", "datasets", "modules", "penalties", "semi_supervised"]
+PUBLIC_MODULES = [
+    "augmentations",
+    "corruptions",
+    "datasets",
+    "modules",
+    "penalties",
+    "semi_supervised",
+]
 
 # What scikit-learn's own docstrings leave out as well: line breaks around the text, a period after
 # "Returns", a description for see-also entries, extended summaries and sections of properties.

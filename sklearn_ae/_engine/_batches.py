@@ -130,6 +130,22 @@ class Rows:
             batch = batch.pin_memory()
         return batch.to(self.device, non_blocking=True)
 
+    def pair(self, index: torch.Tensor | slice) -> tuple[Any, Any]:
+        """Return a batch and its target.
+
+        Parameters
+        ----------
+        index : torch.Tensor of shape (n_rows,) or slice
+            The rows, counted among these.
+
+        Returns
+        -------
+        batch, target : torch.Tensor or scipy.sparse CSR of shape (n_rows, n_features)
+            Input and clean input.
+        """
+        batch = self.take(index)
+        return batch, self.dense(batch)
+
     def dense(self, batch: Any) -> torch.Tensor:
         """Return a batch as its clean target.
 
@@ -177,7 +193,7 @@ class Batches:
         n_full, rest = divmod(len(self.rows), self.batch_size)
         return n_full + (rest > (1 if n_full else 0))
 
-    def __iter__(self) -> Iterator[tuple[Any, torch.Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
         n_rows, n_batches = len(self.rows), len(self)
         order = None
         if self.generator is not None:
@@ -186,5 +202,4 @@ class Batches:
             start = number * self.batch_size
             stop = n_rows if number == n_batches - 1 else start + self.batch_size
             part = slice(start, stop)
-            batch = self.rows.take(part if order is None else order[part])
-            yield batch, self.rows.dense(batch)
+            yield self.rows.pair(part if order is None else order[part])

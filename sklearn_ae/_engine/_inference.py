@@ -59,7 +59,9 @@ def results(
         net._set_training(False)
     device = torch.device(net.device)
     stays_sparse = sparse_input and sparse.issparse(X)
-    step = max(1, _MAX_ENTRIES // (n_widest if stays_sparse else max(n_widest, X.shape[1])))
+    step = _MAX_ENTRIES // (n_widest if stays_sparse else max(n_widest, X.shape[1]))
+    # Fewer rows would be padded to a block of 16 all the same.
+    step = max(16, step // 16 * 16)
     if net.copies_input:
         # What a module of the user's allocates for a row is not known.
         step = min(step, _MAX_ROWS_OF_CUSTOM)

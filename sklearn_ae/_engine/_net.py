@@ -227,10 +227,10 @@ class ReconstructionNet(NeuralNet):
         )
         if training:
             n_steps = self.max_epochs * len(batches)
-            self.learning_rates_ = (self.lr * (1 - step / n_steps) for step in range(n_steps))
+            self.remaining_ = (1 - step / n_steps for step in range(n_steps))
         return batches
 
-    def infer(self, x: Any, **fit_params: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def infer(self, x: Any, **fit_params: Any) -> tuple[Any, ...]:
         """Corrupt, encode, drop out and decode; corruption and dropout in training only."""
         module = self.module_
         if module.training and self.corruption_level:
@@ -239,18 +239,20 @@ class ReconstructionNet(NeuralNet):
             x = x.clone()
         if module.training and self.autocast is not None:
             with torch.autocast(self.generator_.device.type, self.autocast):
-                output, codes = self._encode_and_decode(x)
-            return output.float(), codes.float()
-        return self._encode_and_decode(x)
+                outputs = self._forward(x)
+            return tuple(None if output is None else output.float() for output in outputs)
+        return self._forward(x)
 
-    def _encode_and_decode(self, x: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def _forward(self, x: Any) -> tuple[Any, ...]:
         codes = self.module_.encoder(x)
-        # A decoder of the user's may work in place.
-        kept = codes.clone() if self.copies_input else codes
+        return self.module_.decoder(self._dropped(codes)), codes
+
+    def _dropped(self, codes: torch.Tensor) -> torch.Tensor:
         if self.module_.training and self.dropout:
             keep = random_mask(codes.shape, 1 - self.dropout, self.generator_)
-            kept = codes * keep.to(codes.dtype).mul_(1 / (1 - self.dropout))
-        return self.module_.decoder(kept), codes
+            return codes * keep.to(codes.dtype).mul_(1 / (1 - self.dropout))
+        # A decoder of the user's may work in place.
+        return codes.clone() if self.copies_input else codes
 
     def get_loss(
         self,
@@ -268,9 +270,9 @@ class ReconstructionNet(NeuralNet):
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take one step of the optimizer."""
         if self.learning_rate_schedule == "linear":
-            learning_rate = next(self.learning_rates_)
+            remaining = next(self.remaining_)
             for group in self.optimizer_.param_groups:
-                group["lr"] = learning_rate
+                group["lr"] = remaining * group.get("initial_lr", self.lr)
         if not self.lean:
             self._set_training(True)
         x, target = batch
@@ -338,7 +340,7 @@ class ReconstructionNet(NeuralNet):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        state.pop("learning_rates_", None)
+        state.pop("remaining_", None)
         optimizer = state.pop("optimizer_", None)
         if optimizer is not None:
             state["_optimizer_state"] = arrays(optimizer.state_dict())

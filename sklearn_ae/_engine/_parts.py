@@ -63,6 +63,8 @@ def check_pairs(params: dict[str, Any]) -> tuple[Any, Any]:
     activation, encoder = params["activation"], params["encoder"]
     if isinstance(activation, type):
         raise TypeError(f"activation={activation.__name__} is a class; give an object.")
+    if hasattr(encoder, "_parameter_constraints"):
+        encoder._validate_params()
     if isinstance(activation, TopK) and encoder is None:
         activation._validate_params()
         if activation.k > params["n_components"]:
@@ -75,6 +77,11 @@ def check_pairs(params: dict[str, Any]) -> tuple[Any, Any]:
         raise ValueError(
             f"penalty={params['penalty']!r} is defined for codes in (0, 1), which "
             f"activation={activation!r} does not give. Use activation='sigmoid'."
+        )
+    if params["features"] == "all" and encoder is not None:
+        raise ValueError(
+            "features='all' gives the codes of every layer of the built-in encoder: it must be "
+            "'code' when encoder is given."
         )
     level, most = params["corruption_level"], getattr(corruption, "max_level", float("inf"))
     if level > most:

@@ -28,7 +28,7 @@ from sklearn_ae._engine._runtime import (
 )
 from sklearn_ae.modules import DenseDecoder, DenseEncoder, build_autoencoder
 
-__all__ = ["OPTIMIZERS", "train"]
+__all__ = ["OPTIMIZERS", "check_weights", "copied_callbacks", "train"]
 
 OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 
@@ -88,7 +88,7 @@ def train(
         with torch.inference_mode(False), torch.enable_grad():
             net.partial_fit(rows)
         net.global_states_ = global_states(device) if draws else None
-    _check_weights(net)
+    check_weights(net)
     return net
 
 
@@ -139,22 +139,39 @@ def _module(
 
 
 def _callbacks(params: dict[str, Any]) -> list[Any]:
-    for callback in params["callbacks"] or []:
-        named = callback[1] if isinstance(callback, tuple) and len(callback) == 2 else callback
-        if not hasattr(named, "on_train_begin"):
-            raise TypeError(
-                f"callbacks={params['callbacks']!r} must hold skorch callbacks or tuples of a name "
-                f"and a callback, got {callback!r}."
-            )
-        _check_callback(named, params)
-    callbacks = [
-        (callback[0], _copied(callback[1])) if isinstance(callback, tuple) else _copied(callback)
-        for callback in params["callbacks"] or []
-    ]
+    callbacks = copied_callbacks(params["callbacks"])
+    for callback in callbacks:
+        _check_callback(callback[1] if isinstance(callback, tuple) else callback, params)
     if params["early_stopping"]:
         stop = BestWeights(patience=params["n_iter_no_change"], threshold=params["tol"])
         callbacks.append(("early_stopping", stop))
     return callbacks
+
+
+def copied_callbacks(callbacks: Any) -> list[Any]:
+    """Copy the callbacks of the user.
+
+    Parameters
+    ----------
+    callbacks : list or None
+        skorch callbacks, or tuples of a name and a callback.
+
+    Returns
+    -------
+    callbacks : list
+        Copies in the same form.
+    """
+    for callback in callbacks or []:
+        named = callback[1] if isinstance(callback, tuple) and len(callback) == 2 else callback
+        if not hasattr(named, "on_train_begin"):
+            raise TypeError(
+                f"callbacks={callbacks!r} must hold skorch callbacks or tuples of a name and a "
+                f"callback, got {callback!r}."
+            )
+    return [
+        (callback[0], _copied(callback[1])) if isinstance(callback, tuple) else _copied(callback)
+        for callback in callbacks or []
+    ]
 
 
 def _check_callback(callback: Any, params: dict[str, Any]) -> None:
@@ -192,7 +209,14 @@ def _has_user_code(params: dict[str, Any]) -> bool:
     )
 
 
-def _check_weights(net: ReconstructionNet) -> None:
+def check_weights(net: ReconstructionNet) -> None:
+    """Refuse a net whose weights are not finite.
+
+    Parameters
+    ----------
+    net : ReconstructionNet
+        The trained net.
+    """
     for name, weight in net.module_.named_parameters():
         if not all_finite(weight.detach()):
             raise DivergenceError(

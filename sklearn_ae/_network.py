@@ -1,0 +1,138 @@
+"""What fine-tuning takes from an autoencoder, or from several on top of each other."""
+
+from __future__ import annotations
+
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from torch import nn
+
+from sklearn_ae._autoencoder import Autoencoder
+from sklearn_ae._denoising import DenoisingAutoencoder
+from sklearn_ae._engine._objective import Objective
+from sklearn_ae._inner import cloned, thawed
+from sklearn_ae._patches import PatchFeatures
+
+__all__ = ["network_of_autoencoder", "network_of_encoder"]
+
+
+def network_of_encoder(encoder):
+    """Describe a bare encoder as :func:`network_of_autoencoder` does.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        The encoder.
+
+    Returns
+    -------
+    network : dict
+        Without decoder, objective and corruption.
+    """
+    return {
+        "encoder": encoder,
+        "decoder": None,
+        "objective": None,
+        "corruption": None,
+        "corruption_level": 0.0,
+        "dropout": 0.0,
+        "device": "auto",
+        "precision": "float32",
+        "n_widest": 1,
+    }
+
+
+def network_of_autoencoder(owner, X, random_state):
+    """Train the owner's autoencoder on X, or only build it, and take it apart.
+
+    Parameters
+    ----------
+    owner : AutoencoderClassifier or AutoencoderRegressor
+        Whose parameters ``autoencoder``, ``pretrain``, ``reconstruction_weight`` and
+        ``keep_corruption`` are used.
+
+    X : {ndarray, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+        All rows.
+
+    random_state : int, RandomState instance or None
+        Seeds what has no seed.
+
+    Returns
+    -------
+    autoencoder : estimator
+        The fitted clone.
+
+    network : dict
+        Encoder, decoder and objective, corruption and dropout, device and precision, and
+        ``n_widest``, the entries of the widest array that one row makes.
+    """
+    given = DenoisingAutoencoder() if owner.autoencoder is None else owner.autoencoder
+    autoencoder = cloned(given, owner, random_state, (Autoencoder, PatchFeatures, Pipeline))
+    steps = _steps(autoencoder, owner)
+    _check_parts(owner, [thawed(step) for step in steps])
+    if owner.pretrain:
+        autoencoder.fit(X, None)
+    else:
+        codes = X
+        for number, step in enumerate(steps):
+            if not isinstance(step, FrozenEstimator):
+                step._start(codes)
+            if number < len(steps) - 1:
+                codes = step.transform(codes)
+    steps = [thawed(step) for step in steps]
+    return autoencoder, _taken_apart(steps)
+
+
+def _steps(autoencoder, owner):
+    if not isinstance(thawed(autoencoder), Pipeline):
+        return [autoencoder]
+    steps = [step for _, step in thawed(autoencoder).steps]
+    for step in steps:
+        if not isinstance(thawed(step), Autoencoder | PatchFeatures):
+            raise TypeError(
+                f"The 'autoencoder' parameter of {type(owner).__name__} is a pipeline with a step "
+                f"that is no autoencoder: {step!r}. Scale in a pipeline around "
+                f"{type(owner).__name__} instead."
+            )
+    return steps
+
+
+def _check_parts(owner, steps):
+    if not any(isinstance(step, PatchFeatures) for step in steps):
+        return
+    for name in ("reconstruction_weight", "keep_corruption"):
+        if getattr(owner, name):
+            raise ValueError(
+                f"{name}={getattr(owner, name)!r} does not go with PatchFeatures, whose "
+                "autoencoder reconstructs patches, not images. Use 0 or False."
+            )
+
+
+def _taken_apart(steps):
+    nets = [
+        thawed(step.autoencoder_).net_ if isinstance(step, PatchFeatures) else step.net_
+        for step in steps
+    ]
+    encoders = [
+        step._network() if isinstance(step, PatchFeatures) else net.module_.encoder
+        for step, net in zip(steps, nets, strict=True)
+    ]
+    first, last = nets[0], nets[-1]
+    decoders = [net.module_.decoder for net in reversed(nets)]
+    inner = steps[-1]
+    if isinstance(inner, PatchFeatures):
+        inner = thawed(inner.autoencoder_)
+    return {
+        "encoder": encoders[0] if len(steps) == 1 else nn.Sequential(*encoders),
+        "decoder": decoders[0] if len(steps) == 1 else nn.Sequential(*decoders),
+        "objective": Objective(
+            first.criterion_.loss, last.criterion_.penalty, last.criterion_.alpha
+        ),
+        "corruption": first.corruption,
+        "corruption_level": first.corruption_level,
+        "dropout": last.dropout,
+        "device": inner.device,
+        "precision": inner.precision,
+        "n_widest": max(
+            step._n_widest if isinstance(step, PatchFeatures) else step._widest for step in steps
+        ),
+    }

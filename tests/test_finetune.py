@@ -1,0 +1,453 @@
+"""Fine-tuning: against closed forms and hand computations, frozen parts, labels of every kind."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
+from torch import nn
+
+from sklearn_ae import (
+    Autoencoder,
+    AutoencoderClassifier,
+    AutoencoderRegressor,
+    DenoisingAutoencoder,
+    PatchFeatures,
+    SparseAutoencoder,
+)
+from sklearn_ae.augmentations import ShiftAndFlip
+from sklearn_ae.modules import ConvEncoder
+from sklearn_ae.semi_supervised import SemiSupervisedSplit
+
+
+def small(cls=AutoencoderClassifier, autoencoder=None, **params):
+    if autoencoder is None and "encoder" not in params:
+        autoencoder = DenoisingAutoencoder(12, max_epochs=2)
+    return cls(autoencoder, **{"max_epochs": 3, "random_state": 0, **params})
+
+
+@pytest.fixture
+def data():
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(60, 8)).astype(np.float32)
+    return X, rng.randint(3, size=60)
+
+
+def test_first_loss_is_the_log_loss_of_the_start(data):
+    X, y = data
+    # Steps too small to matter: the loss of the one epoch is that of the network before it.
+    clf = small(max_epochs=1, learning_rate=1e-12, batch_size=1000).fit(X, y)
+    assert_allclose(clf.loss_curve_[0], log_loss(y, clf.predict_proba(X)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(60,), (60, 1), (60, 2)])
+def test_c13_first_loss_of_regression(shape, data):
+    X, _ = data
+    y = np.random.RandomState(1).normal(3, 7, size=shape)
+    weight = np.random.RandomState(2).uniform(0.5, 2, size=60)
+    reg = small(AutoencoderRegressor, max_epochs=1, learning_rate=1e-12, batch_size=1000)
+    reg.fit(X, y, sample_weight=weight)
+    mean = np.average(y, axis=0, weights=weight)
+    variance = np.average((y - mean) ** 2, axis=0, weights=weight)
+    errors = (reg.predict(X) - y) ** 2 / variance
+    expected = 0.5 * np.average(errors.reshape(60, -1).sum(axis=1), weights=weight)
+    assert_allclose(reg.loss_curve_[0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["1d", "column", "two", "frame column"])
+def test_c13_linear_targets(form):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(300, 6))
+    y = X @ rng.normal(size=(6, 2)) * 1e3 + 1e4
+    y = {
+        "1d": y[:, 0], "column": y[:, :1], "two": y, "frame column": pd.DataFrame(y)[0],
+    }[form]  # fmt: skip
+    ae = Autoencoder(32, activation="identity", max_epochs=5)
+    reg = AutoencoderRegressor(ae, max_epochs=60, learning_rate=1e-2, random_state=0).fit(X, y)
+    assert reg.score(X, y) > 0.99
+    assert reg.predict(X).shape == LinearRegression().fit(X, y).predict(X).shape
+    assert reg.predict(X[:1]).shape == reg.predict(X)[:1].shape
+
+
+def test_a_frozen_linear_head_is_logistic_regression():
+    X, y = load_digits(return_X_y=True)
+    X = (X / 16).astype(np.float32)
+    ae = SparseAutoencoder(64, max_epochs=5, random_state=0).fit(X)
+    codes = StandardScaler().fit_transform(ae.transform(X))
+    ours = AutoencoderClassifier(
+        FrozenEstimator(ae), freeze_encoder=True, weight_decay=0.05, max_epochs=300,
+        batch_size=2000, learning_rate=0.05, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    theirs = LogisticRegression(max_iter=1000).fit(codes, y)
+    assert_array_equal(ours.net_.module_.encoder.layers[0].weight.detach(), ae.components_)
+    assert (ours.predict(X) == theirs.predict(codes)).mean() > 0.98
+
+
+def weights(clf):
+    return clf.net_.module_.encoder.layers[0].weight.detach().numpy()
+
+
+def test_the_encoder_moves_only_when_it_may(data):
+    X, y = data
+    start = small().fit(X, y).autoencoder_.components_
+    assert_array_equal(weights(small(freeze_encoder=True).fit(X, y)), start)
+    assert_array_equal(weights(small(freeze_encoder=True, unfreeze_after=3).fit(X, y)), start)
+    moved = {
+        "at once": small(freeze_encoder=True, unfreeze_after=0),
+        "late": small(freeze_encoder=True, unfreeze_after=2),
+        "slow": small(encoder_learning_rate=1e-6),
+    }
+    moved = {k: np.abs(weights(clf.fit(X, y)) - start).max() for k, clf in moved.items()}
+    assert moved["at once"] > moved["late"] > 0
+    assert 0 < moved["slow"] < 1e-4
+    assert_array_equal(
+        weights(small(freeze_encoder=True, unfreeze_after=0).fit(X, y)), weights(small().fit(X, y))
+    )
+
+
+def test_batch_statistics_of_a_frozen_encoder_stay(data):
+    X, y = data
+    encoder = nn.Sequential(nn.Linear(8, 5), nn.BatchNorm1d(5), nn.ReLU())
+    clf = small(encoder=encoder, freeze_encoder=True).fit(X, y)
+    assert_array_equal(clf.net_.module_.encoder[1].running_mean, np.zeros(5))
+    clf = small(encoder=encoder).fit(X, y)
+    assert np.abs(clf.net_.module_.encoder[1].running_mean.numpy()).max() > 0
+    assert not clf.net_.module_.encoder[0].weight.equal(encoder[0].weight)
+
+
+def test_fine_tuning_leaves_the_autoencoder(data):
+    X, y = data
+    ae = DenoisingAutoencoder(12, max_epochs=2, random_state=0).fit(X)
+    codes = ae.transform(X)
+    clf = small(autoencoder=FrozenEstimator(ae), max_epochs=20).fit(X, y)
+    assert_array_equal(ae.transform(X), codes)
+    assert clf.autoencoder_.estimator is ae
+    assert not np.array_equal(weights(clf), ae.components_)
+
+
+def test_from_scratch_is_the_same_network_without_pretraining(data):
+    X, y = data
+    labeled = np.where(np.arange(60) < 40, y, -1)
+    scratch = small(pretrain=False, unlabeled=-1)
+    alone = clone(scratch).fit(X[:40], y[:40])
+    assert_array_equal(clone(scratch).fit(X, labeled).predict_proba(X), alone.predict_proba(X))
+    assert alone.autoencoder_.n_iter_ == 0
+    pretrained = small(unlabeled=-1).fit(X, labeled).predict_proba(X)
+    assert not np.array_equal(pretrained, small().fit(X[:40], y[:40]).predict_proba(X))
+
+
+def test_a_module_s_own_weights_are_where_it_starts(data):
+    X, y = data
+    module = nn.Sequential(nn.Linear(8, 5), nn.Tanh())
+    start = module[0].weight.detach().numpy().copy()
+    ae = Autoencoder(5, encoder=module)
+    clf = small(autoencoder=ae, pretrain=False, freeze_encoder=True).fit(X, y)
+    assert_array_equal(clf.net_.module_.encoder[0].weight.detach(), start)
+    zoo = small(encoder=module, encoder_learning_rate=1e-9).fit(X, y)
+    assert zoo.autoencoder_ is None
+    assert_allclose(zoo.net_.module_.encoder[0].weight.detach(), start, atol=1e-6)
+    assert_array_equal(module[0].weight.detach(), start)
+
+
+def test_several_autoencoders_on_top_of_each_other(data):
+    X, y = data
+    stack = make_pipeline(DenoisingAutoencoder(9, max_epochs=2), SparseAutoencoder(7, max_epochs=2))
+    clf = small(autoencoder=stack, freeze_encoder=True, reconstruction_weight=0.1).fit(X, y)
+    codes = clf.net_.module_.encoder(torch.from_numpy(X)).detach().numpy()
+    assert_allclose(codes, clf.autoencoder_.transform(X), atol=1e-5)
+    scratch = small(autoencoder=stack, pretrain=False).fit(X, y)
+    assert [step.n_iter_ for step in scratch.autoencoder_] == [0, 0]
+    with pytest.raises(TypeError, match=r"no autoencoder: StandardScaler\(\)"):
+        small(autoencoder=make_pipeline(StandardScaler(), SparseAutoencoder(7))).fit(X, y)
+
+
+def test_patch_features_are_fine_tuned():
+    X, y = load_digits(return_X_y=True)
+    X = X / 16
+    patches = PatchFeatures(
+        SparseAutoencoder(16, max_epochs=5), image_shape=(8, 8), patch_size=3, pool=(2, 2)
+    )
+    clf = AutoencoderClassifier(patches, freeze_encoder=True, max_epochs=1, random_state=0)
+    clf.fit(X[:300], y[:300])
+    module = clf.net_.module_
+    codes = module.encoder(torch.from_numpy(X[300:400]).float()).detach().numpy()
+    assert_allclose(codes, clf.autoencoder_.transform(X[300:400]), atol=1e-6)
+    clf.set_params(freeze_encoder=False, max_epochs=30, learning_rate=1e-2).fit(X[:300], y[:300])
+    assert clf.score(X[300:], y[300:]) > 0.85
+    fitted = clf.autoencoder_.autoencoder_.components_
+    assert not np.array_equal(clf.net_.module_.encoder.encoder.layers[0].weight.detach(), fitted)
+    with pytest.raises(ValueError, match="keep_corruption=True does not go with PatchFeatures"):
+        clf.set_params(keep_corruption=True).fit(X[:300], y[:300])
+
+
+def test_conv_encoder_is_fine_tuned():
+    X, y = load_digits(return_X_y=True)
+    X = X / 16
+    conv = DenoisingAutoencoder(64, encoder=ConvEncoder((8, 8), n_channels=(16,)), max_epochs=3)
+    clf = AutoencoderClassifier(
+        conv,
+        augmentation=ShiftAndFlip((8, 8), max_shift=1, flip=False),
+        learning_rate=5e-3,
+        random_state=0,
+    ).fit(X[:500], y[:500])
+    assert clf.score(X[500:], y[500:]) > 0.85
+
+
+def test_augmentation_and_corruption_act_in_training_only(data):
+    X, y = data
+    calls = []
+
+    def halved(batch, generator):
+        calls.append(torch.is_grad_enabled())
+        assert isinstance(generator, torch.Generator)
+        return batch / 2
+
+    clf = small(augmentation=halved, max_epochs=2, batch_size=20).fit(X, y)
+    assert calls == [True] * 6
+    clf.predict(X)
+    assert len(calls) == 6
+    levels = []
+
+    def marked(batch, level, generator):
+        levels.append(level)
+        return batch
+
+    ae = DenoisingAutoencoder(12, corruption=marked, corruption_level=0.25, max_epochs=1)
+    small(autoencoder=ae).fit(X, y)
+    n_pretraining = len(levels)
+    small(autoencoder=ae, keep_corruption=True, batch_size=20).fit(X, y)
+    assert levels[2 * n_pretraining :] == [0.25] * 9
+
+
+def test_reconstruction_term_is_the_autoencoder_s_objective(data):
+    X, y = data
+    ae = SparseAutoencoder(12, alpha=0.3, max_epochs=2)
+    params = {"max_epochs": 1, "learning_rate": 1e-12, "batch_size": 1000}
+    without = small(autoencoder=ae, **params).fit(X, y)
+    with_it = small(autoencoder=ae, reconstruction_weight=0.7, **params).fit(X, y)
+    inner = with_it.autoencoder_
+    codes = inner.transform(X)
+    errors = 0.5 * ((inner.reconstruct(X) - X) ** 2).sum(axis=1).mean()
+    expected = 0.7 * (errors + 0.3 * codes.sum(axis=1).mean())
+    assert_allclose(with_it.loss_curve_[0] - without.loss_curve_[0], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("cls", [AutoencoderClassifier, AutoencoderRegressor])
+def test_weights(cls, data):
+    X, y = data
+    weight = np.random.RandomState(0).randint(0, 3, size=60).astype(float)
+    fitted = small(cls).fit(X, y, sample_weight=weight)
+    kept = weight > 0
+    alone = small(cls).fit(X[kept], y[kept], sample_weight=7 * weight[kept])
+    assert_allclose(fitted.loss_curve_, alone.loss_curve_, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"[Ww]eight"):
+        small(cls).fit(X, y, sample_weight=np.zeros(60))
+
+
+def test_weighted_rows_count_as_repeated_ones(data):
+    X, y = data
+    weight = np.random.RandomState(0).randint(0, 4, size=60)
+    ae = SparseAutoencoder(12, precision="float64")
+    clf = small(autoencoder=ae, pretrain=False, batch_size=1000, max_epochs=20)
+    weighted = clone(clf).fit(X, y, sample_weight=weight)
+    repeated = clone(clf).fit(X.repeat(weight, axis=0), y.repeat(weight))
+    assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-7, atol=1e-9)
+
+
+def test_class_weights(data):
+    X, _ = data
+    y = (np.arange(60) < 6).astype(int)
+    clf = small(max_epochs=1, learning_rate=1e-12, batch_size=1000, class_weight="balanced")
+    clf.fit(X, y)
+    expected = log_loss(y, clf.predict_proba(X), sample_weight=np.where(y, 5.0, 60 / 108))
+    assert_allclose(clf.loss_curve_[0], expected, rtol=1e-5)
+
+
+LABELS = {
+    "objects": (np.array(["cat", "dog", -1], dtype=object), -1, ["cat", "dog"]),
+    "strings": (np.array(["cat", "dog", "-1"]), "-1", ["cat", "dog"]),
+    "pandas": (pd.array(["cat", "dog", None], dtype="string"), pd.NA, ["cat", "dog"]),
+    "floats": (np.array([0.0, 1.0, np.nan]), np.nan, [0, 1]),
+    "integers": (np.array([3, 5, -1]), -1, [3, 5]),
+    "booleans": (np.array([True, False, None], dtype=object), None, [False, True]),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_c12_markers(kind, data):
+    X, _ = data
+    labels, marker, classes = LABELS[kind]
+    y = labels[np.arange(60) % 3]
+    marker = "auto" if kind == "booleans" else marker
+    clf = small(unlabeled=marker).fit(X, y)
+    assert list(clf.classes_) == classes
+    assert set(clf.predict(X)) <= set(classes)
+    assert clf.predict_proba(X).shape == (60, 2)
+
+
+def test_c12_minus_one(data):
+    X, y = data
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert list(small().fit(X, np.where(y > 0, 1, -1)).classes_) == [-1, 1]
+    with pytest.warns(UserWarning, match="y holds -1 beside 2 other numbers") as record:
+        small().fit(X, y - 1)
+    assert record[0].filename == __file__
+    with pytest.raises(ValueError, match="No row of y is labeled"):
+        small(unlabeled=-1).fit(X, np.full(60, -1))
+    with pytest.raises(ValueError, match="NaN"):
+        small().fit(X, np.where(y == 0, np.nan, y))
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        np.asarray,
+        lambda y: np.array(list("abc"))[y],
+        lambda y: y > 0,
+        lambda y: pd.Categorical.from_codes(y, ["x", "y", "z"]),
+    ],
+)
+def test_c14_early_stopping(convert, data):
+    X, y = data
+    labels = convert(y)
+    clf = small(early_stopping=True, max_epochs=200, n_iter_no_change=2, learning_rate=1e-2).fit(
+        X, labels
+    )
+    assert set(clf.classes_) == set(np.unique(labels))
+    assert clf.n_iter_ < 200
+    assert len(clf.validation_loss_curve_) == clf.n_iter_
+    assert clf.predict_proba(X).shape == (60, len(clf.classes_))
+
+
+def test_c14_small_classes(data):
+    X, y = data
+    y = np.where(np.arange(60) == 0, 7, y)
+    with pytest.raises(ValueError, match="class 7 has only one"):
+        small(early_stopping=True).fit(X, y)
+    y = np.repeat(np.arange(10), 6)
+    few = np.where(np.arange(60) % 6 < 2, y, -1)
+    clf = small(early_stopping=True, unlabeled=-1).fit(X, few)
+    assert clf.predict_proba(X).shape == (60, 10)
+    with pytest.raises(ValueError, match="fewer than the 10 classes"):
+        small(early_stopping=True, validation_fraction=0.6, unlabeled=-1).fit(X, few)
+    with pytest.raises(ValueError, match="leaves none"):
+        small(AutoencoderRegressor, early_stopping=True).fit(X[:1], y[:1])
+
+
+def test_early_stopping_ends_with_its_best_weights(data):
+    X, y = data
+    reg = small(AutoencoderRegressor, early_stopping=True, validation_fraction=0.4, max_epochs=60)
+    reg.set_params(n_iter_no_change=5, learning_rate=1e-2).fit(X, y)
+    order = np.random.RandomState(0).permutation(60)
+    held_out = order[:24]
+    scale = np.std(y)
+    loss = 0.5 * np.mean((reg.predict(X[held_out]) - y[held_out]) ** 2) / scale**2
+    assert_allclose(loss, min(reg.validation_loss_curve_), rtol=1e-4)
+
+
+@pytest.mark.parametrize("unlabeled_rows", [0, 30])
+def test_regression_with_missing_targets(unlabeled_rows, data):
+    X, _ = data
+    y = X[:, 0] * 2.0
+    y[:unlabeled_rows] = np.nan
+    reg = small(AutoencoderRegressor, unlabeled=np.nan, max_epochs=30, learning_rate=1e-2).fit(X, y)
+    assert reg.autoencoder_.n_iter_ == 2
+    assert reg.score(X, X[:, 0] * 2.0) > 0.7
+
+
+def test_one_class_and_bad_parameters(data):
+    X, y = data
+    with pytest.raises(ValueError, match="one class only"):
+        small().fit(X, np.zeros(60))
+    with pytest.raises(ValueError, match="both given"):
+        small(autoencoder=SparseAutoencoder(3), encoder=nn.Linear(8, 3)).fit(X, y)
+    with pytest.raises(ValueError, match=r"reconstruction_weight=0\.5 needs an autoencoder"):
+        small(encoder=nn.Linear(8, 3), reconstruction_weight=0.5).fit(X, y)
+    with pytest.raises(TypeError, match="'autoencoder' parameter of AutoencoderClassifier"):
+        small(autoencoder=LogisticRegression()).fit(X, y)
+    with pytest.raises(ValueError, match="head_hidden_layer_sizes"):
+        small(head_hidden_layer_sizes=(4, 0)).fit(X, y)
+    with pytest.raises(ValueError, match="encoder must return"):
+        small(encoder=nn.Unflatten(1, (2, 4))).fit(X, y)
+    with pytest.raises(TypeError, match="callbacks"):
+        small(callbacks=[1]).fit(X, y)
+
+
+def test_a_failed_fit_changes_nothing(data):
+    X, y = data
+    clf = small().fit(X, y)
+    before = clf.predict_proba(X)
+    with pytest.raises(ValueError, match="one class"):
+        clf.fit(X[:, :5], np.zeros(60))
+    assert_array_equal(clf.predict_proba(X), before)
+    with pytest.raises(ValueError, match=r"infinity|not finite|diverged"):
+        clf.set_params(learning_rate=1e30).fit(X, y)
+    assert_array_equal(clf.predict_proba(X), before)
+
+
+def test_equal_seeds_equal_bits(data):
+    X, y = data
+    state = torch.get_rng_state()
+    params = {"head_hidden_layer_sizes": (6,), "keep_corruption": True}
+    first = small(**params).fit(X, y)
+    assert_array_equal(torch.get_rng_state(), state)
+    assert_array_equal(small(**params).fit(X, y).predict_proba(X), first.predict_proba(X))
+    other = small(**params, random_state=1).fit(X, y)
+    assert not np.array_equal(other.predict_proba(X), first.predict_proba(X))
+    assert_array_equal(pickle.loads(pickle.dumps(first)).predict_proba(X), first.predict_proba(X))
+
+
+def test_callbacks_give_the_same_bits(data):
+    X, y = data
+    seen = []
+
+    class Listener(Callback):
+        def on_batch_end(self, net, batch, training, loss, **kwargs):
+            seen.append((training, loss.item()))
+
+    lean = small(batch_size=20).fit(X, y)
+    listening = small(batch_size=20, callbacks=[Listener()]).fit(X, y)
+    assert_array_equal(lean.predict_proba(X), listening.predict_proba(X))
+    assert len(seen) == 9
+    assert all(training and loss > 0 for training, loss in seen)
+
+
+def test_a_grid_reaches_the_autoencoder(data):
+    X, y = data
+    few = np.where(np.arange(60) < 30, y, -1)
+    clf = small(autoencoder=SparseAutoencoder(6, max_epochs=1), unlabeled=-1)
+    pipe = Pipeline([("scale", StandardScaler()), ("clf", clf)])
+    grid = {"clf__autoencoder__alpha": [0.1, 0.4], "clf__freeze_encoder": [True, False]}
+    search = GridSearchCV(pipe, grid, cv=SemiSupervisedSplit(2), error_score="raise").fit(X, few)
+    assert search.best_estimator_["clf"].autoencoder_.alpha in (0.1, 0.4)
+
+
+def test_shift_and_flip_is_what_it_says():
+    generator = torch.Generator().manual_seed(0)
+    image = torch.zeros(2000, 5, 7, 2)
+    image[:, 2, 3] = torch.tensor([1.0, 2.0])
+    moved = ShiftAndFlip((5, 7, 2), max_shift=1, flip=False)(image.reshape(2000, -1), generator)
+    moved = moved.reshape(2000, 5, 7, 2)
+    assert_array_equal(moved[..., 1], 2 * moved[..., 0])
+    counts = moved[..., 0].sum(dim=0)
+    assert counts.sum() == 2000
+    assert_allclose(counts[1:4, 2:5] / 2000, 1 / 9, atol=0.03)
+    X = torch.arange(20.0).reshape(2, 10).repeat(50, 1)
+    flipped = ShiftAndFlip((2, 5), max_shift=0)(X, generator)
+    mirrored = X.reshape(-1, 2, 5).flip(2).reshape(-1, 10)
+    same, other = (flipped == X).all(dim=1), (flipped == mirrored).all(dim=1)
+    assert (same | other).all()
+    assert 20 < same.sum() < 80

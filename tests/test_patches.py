@@ -1,0 +1,342 @@
+"""Patch features against a loop over positions in NumPy, and their bounds and errors."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import estimator_checks
+
+from sklearn_ae import (
+    Autoencoder,
+    DenoisingAutoencoder,
+    DropoutAutoencoder,
+    PatchFeatures,
+    SparseAutoencoder,
+)
+from sklearn_ae.modules import ConvEncoder, TopK
+
+
+def small(autoencoder=None, **params):
+    if autoencoder is None:
+        autoencoder = SparseAutoencoder(7, max_epochs=2)
+    return PatchFeatures(
+        autoencoder,
+        **{"image_shape": (6, 8), "patch_size": 3, "pool": (2, 2), "random_state": 0, **params},
+    )
+
+
+@pytest.fixture
+def X():
+    return np.random.RandomState(0).uniform(size=(20, 48)).astype(np.float32)
+
+
+def by_hand(fitted, X):
+    """Loop over images, positions and regions, as the definition says, in float64."""
+    shape = fitted.image_shape if len(fitted.image_shape) == 3 else (*fitted.image_shape, 1)
+    size = np.broadcast_to(fitted.patch_size, 2)
+    pool = np.broadcast_to(fitted.pool, 2)
+    positions = [range(0, shape[a] - size[a] + 1, fitted.stride) for a in (0, 1)]
+    ae = fitted.autoencoder_
+    layers = ae.net_.module_.encoder.layers
+    rows = []
+    for row in X.astype(np.float64):
+        image = row.reshape(shape)
+        maps = np.empty((len(positions[0]), len(positions[1]), ae.n_components))
+        for i, r in enumerate(positions[0]):
+            for j, c in enumerate(positions[1]):
+                patch = image[r : r + size[0], c : c + size[1]].ravel()
+                patch = (patch - patch.mean()) / np.sqrt(patch.var() + fitted.contrast_epsilon)
+                a = (patch - fitted.mean_) @ fitted.whitening_
+                for number, layer in enumerate(layers):
+                    a = layer.weight.detach().numpy() @ a + layer.bias.detach().numpy()
+                    if number < len(layers) - 1:
+                        a = np.maximum(a, 0)
+                if fitted.encoding == "threshold":
+                    a = a - a.mean() - fitted.threshold * a.std()
+                if isinstance(ae.activation, TopK) and fitted.encoding == "codes":
+                    a[np.argsort(a)[: -ae.activation.k]] = 0
+                maps[i, j] = np.maximum(a, 0)
+        features = []
+        for band in np.split(maps, _edges(len(maps), pool[0])):
+            for cell in np.split(band, _edges(maps.shape[1], pool[1]), axis=1):
+                reduce = np.mean if fitted.pooling == "mean" else np.max
+                features.append(reduce(cell, axis=(0, 1)))
+        rows.append(np.concatenate(features))
+    return np.array(rows)
+
+
+def _edges(n, n_regions):
+    return [n * region // n_regions for region in range(1, n_regions)]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"encoding": "codes"},
+        {"threshold": 0.3, "pooling": "max"},
+        {"stride": 2, "pool": (1, 2)},
+        {"patch_size": (2, 4), "pool": 3},
+        {"image_shape": (4, 4, 3), "pool": 1},
+        {"image_shape": (4, 4, 3), "pool": (2, 1), "encoding": "codes", "pooling": "max"},
+        {"whiten": False, "contrast_epsilon": 0.1},
+        {"autoencoder": DropoutAutoencoder(7, hidden_layer_sizes=(5,), max_epochs=2)},
+        {"autoencoder": SparseAutoencoder(7, activation=TopK(k=2), alpha=0, max_epochs=1),
+         "encoding": "codes"},
+        {"autoencoder": Autoencoder(7, precision="float64", max_epochs=1)},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_features_are_those_of_the_definition(params, X):
+    fitted = small(**params).fit(X)
+    features = fitted.transform(X[:5])
+    expected = by_hand(fitted, X[:5])
+    assert features.shape == expected.shape
+    assert (expected > 0).mean() > 0.1
+    exact = getattr(params.get("autoencoder"), "precision", "") == "float64"
+    assert_allclose(features, expected, atol=1e-12 if exact else 2e-6)
+    assert features.dtype == (np.float64 if exact else np.float32)
+
+
+def test_whitened_patches_are_uncorrelated():
+    X = load_digits().data / 16
+    seen = {}
+
+    class Watching(Autoencoder):
+        def fit(self, X, y=None):
+            seen["patches"] = X
+            return super().fit(X)
+
+    patches = PatchFeatures(
+        Watching(5, max_epochs=1), image_shape=(8, 8), patch_size=3, zca_epsilon=0.05,
+        random_state=0,
+    ).fit(X)  # fmt: skip
+    whitened = seen["patches"].astype(np.float64)
+    assert len(whitened) == 1797 * 36
+    covariance = np.cov(whitened.T, bias=True)
+    # lambda / (lambda + epsilon) along the axes of the normalized patches, off which it is 0.
+    original = np.linalg.inv(patches.whitening_.astype(np.float64))
+    variances, axes = np.linalg.eigh(original @ original)
+    expected = (axes * ((variances - 0.05) / variances)) @ axes.T
+    assert_allclose(covariance, expected, atol=1e-3)
+    assert_allclose(whitened.mean(axis=0), 0, atol=1e-5)
+
+
+def test_patches_are_drawn_without_replacement(X):
+    drawn = {}
+
+    class Watching(Autoencoder):
+        def fit(self, X, y=None):
+            drawn[len(X)] = X
+            return super().fit(X)
+
+    for n_patches in (100, 480, 10**6):
+        small(Watching(3, max_epochs=1), n_patches=n_patches).fit(X)
+    # 20 images of 4 x 6 positions.
+    assert set(drawn) == {100, 480}
+    assert len(np.unique(drawn[480], axis=0)) == 480
+
+
+def test_names_say_region_and_unit(X):
+    patches = small(pool=(1, 2)).set_output(transform="pandas").fit(X)
+    frame = patches.transform(X)
+    assert frame.columns[0] == "patchfeatures_r0c0_0"
+    assert frame.columns[9] == "patchfeatures_r0c1_2"
+    assert frame.shape == (20, 14)
+
+
+def test_a_blank_half_fires_in_the_other_regions_only():
+    # Left half black, right half noise: what is learned fires on the right.
+    image = np.zeros((200, 8, 8), np.float32)
+    image[:, :, 4:] = np.random.RandomState(0).uniform(size=(200, 8, 4))
+    X = image.reshape(200, -1)
+    patches = PatchFeatures(
+        Autoencoder(6, max_epochs=3), image_shape=(8, 8), patch_size=3, pool=(1, 2),
+        encoding="codes", whiten=False, random_state=0,
+    ).fit(X)  # fmt: skip
+    left, right = np.split(patches.transform(X), 2, axis=1)
+    assert right.std(axis=0).mean() > 3 * left.std(axis=0).mean()
+
+
+def test_a_grid_reaches_every_level(X):
+    y = (X[:, 0] > 0.5).astype(int)
+    pipe = make_pipeline(small(), LogisticRegression())
+    grid = {
+        "patchfeatures__autoencoder__alpha": [0.1, 0.5],
+        "patchfeatures__autoencoder__n_components": [3],
+        "patchfeatures__patch_size": [2, 3],
+        "patchfeatures__threshold": [0.5],
+    }
+    search = GridSearchCV(pipe, grid, cv=2, error_score="raise").fit(X, y)
+    assert len(search.cv_results_["params"]) == 4
+    assert search.best_estimator_[0].autoencoder_.n_components == 3
+
+
+def test_copies_and_pickles_give_the_same_bits(X):
+    patches = small().fit(X)
+    features = patches.transform(X)
+    assert_array_equal(pickle.loads(pickle.dumps(patches)).transform(X), features)
+    assert_array_equal(clone(patches).fit(X).transform(X), features)
+    assert not np.array_equal(
+        clone(patches).set_params(random_state=1).fit(X).transform(X), features
+    )
+
+
+def test_an_inner_seed_is_kept(X):
+    inner = SparseAutoencoder(7, max_epochs=1, random_state=5)
+    patches = small(inner).fit(X)
+    assert patches.autoencoder_.random_state == 5
+    assert inner.random_state == 5
+    assert not hasattr(inner, "net_")
+
+
+def test_a_frozen_autoencoder_is_used_as_it_is(X):
+    inner = SparseAutoencoder(7, max_epochs=1, random_state=0)
+    fitted = small(inner).fit(X).autoencoder_
+    again = small(FrozenEstimator(fitted), random_state=3).fit(X[:10])
+    assert again.autoencoder_.estimator is fitted
+    assert again.transform(X).shape == (20, 28)
+
+
+def test_pieces_give_what_the_whole_gives(X):
+    patches = small().fit(X)
+    whole = patches.transform(X)
+    assert_allclose(np.vstack([patches.transform(x[None]) for x in X]), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"image_shape": (6, 9)}, r"image_shape=\(6, 9\).*54 entries.*48 features"),
+        ({"image_shape": (6, 8, 3)}, r"144 entries"),
+        ({"image_shape": (48,)}, r"\(height, width\)"),
+        ({"image_shape": (6, 8.0)}, "positive integers"),
+        ({"patch_size": 7}, r"patch_size=7 is larger than.*\(6, 8\)"),
+        ({"patch_size": (3, 9)}, r"patch_size=\(3, 9\) is larger"),
+        ({"patch_size": (3, 3, 3)}, "pair"),
+        ({"patch_size": True}, "patch_size"),
+        ({"pool": (5, 2)}, r"pool=\(5, 2\) is finer than the 4 x 6 positions"),
+        ({"pool": (2, 2), "stride": 5}, "finer than the 1 x 2"),
+        ({"encoding": "triangle"}, "encoding"),
+        ({"contrast_epsilon": 0.0}, "contrast_epsilon"),
+        ({"autoencoder": Autoencoder(encoder=ConvEncoder((3, 3)))}, "encoding='codes'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_training(params, message, X, monkeypatch):
+    patches = small(**params)
+    monkeypatch.setattr(Autoencoder, "fit", lambda *args: pytest.fail("trained"))
+    with pytest.raises(ValueError, match=message):
+        patches.fit(X)
+    assert not hasattr(patches, "autoencoder_")
+    assert not hasattr(patches, "n_features_in_")
+
+
+def test_only_autoencoders_are_taken(X):
+    with pytest.raises(TypeError, match="'autoencoder' parameter of PatchFeatures"):
+        small(LogisticRegression()).fit(X)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        load_digits().data / 16,
+        np.zeros((10, 64)),
+        load_digits().data[:50] * (255 / 16),
+        load_digits().data[:1] / 16,
+        np.full((10, 64), 1e5),
+    ],
+    ids=["digits", "black", "0..255", "one image", "large constant"],
+)
+def test_c15_features_are_finite(X):
+    patches = PatchFeatures(
+        SparseAutoencoder(8, max_epochs=2), image_shape=(8, 8), patch_size=3, random_state=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isfinite(patches.fit_transform(X)).all()
+
+
+def test_c15_too_few_patches_warn():
+    X = np.random.RandomState(0).uniform(size=(3, 8 * 8 * 3))
+    patches = PatchFeatures(
+        SparseAutoencoder(8, max_epochs=1), image_shape=(8, 8, 3), n_patches=20, random_state=0
+    )
+    with pytest.warns(UserWarning, match="20 patches of 108 values each are too few") as record:
+        patches.fit(X)
+    assert record[0].filename == __file__
+    assert np.isfinite(patches.transform(X)).all()
+
+
+# What the data of scikit-learn's checks, of the width that each makes, can be images of.
+CHECKS = {
+    "check_dict_unchanged": (1, 3),
+    "check_do_not_raise_errors_in_init_or_set_params": (1, 2),
+    "check_dont_overwrite_parameters": (1, 3),
+    "check_dtype_object": (2, 5),
+    "check_estimator_cloneable": (1, 2),
+    "check_estimator_repr": (1, 2),
+    "check_estimators_dtypes": (5, 1),
+    "check_estimators_fit_returns_self": (1, 2),
+    "check_estimators_nan_inf": (1, 3),
+    "check_estimators_overwrite_params": (1, 2),
+    "check_estimators_pickle": (1, 3),
+    "check_estimators_unfitted": (1, 2),
+    "check_f_contiguous_array_estimator": (1, 3),
+    "check_fit1d": (1, 2),
+    "check_fit2d_1sample": (2, 5),
+    "check_fit2d_predict1d": (1, 3),
+    "check_fit_check_is_fitted": (1, 2),
+    "check_fit_idempotent": (1, 2),
+    "check_fit_score_takes_y": (1, 3),
+    "check_get_params_invariance": (1, 2),
+    "check_methods_sample_order_invariance": (1, 3),
+    "check_methods_subset_invariance": (1, 3),
+    "check_mixin_order": (1, 2),
+    "check_n_features_in": (1, 2),
+    "check_n_features_in_after_fitting": (2, 2),
+    "check_no_attributes_set_in_init": (1, 2),
+    "check_param_validation": (1, 2),
+    "check_pipeline_consistency": (1, 3),
+    "check_positive_only_tag_during_fit": (2, 2),
+    "check_readonly_memmap_input": (1, 2),
+    "check_set_output_transform_pandas": (5, 1),
+    "check_set_output_transform_polars": (5, 1),
+    "check_set_params": (1, 2),
+    "check_transformer_data_not_an_array": (1, 3),
+    "check_transformer_general": (1, 3),
+    "check_transformer_get_feature_names_out": (1, 3),
+    "check_transformer_preserve_dtypes": (1, 3),
+    "check_transformers_unfitted": (1, 2),
+    "check_valid_tag_types": (1, 2),
+}
+
+
+@pytest.mark.filterwarnings("ignore:X (does not have valid|has) feature names:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*patches of.*are too few:UserWarning")
+@pytest.mark.parametrize("name", CHECKS)
+def test_scikit_learn_s_checks_by_name(name):
+    # check_parameters_default_constructible and check_fit2d_1feature can't apply: image_shape has
+    # no default, and one pixel is no image with contrast. Those of sparse matrices and of
+    # classifiers are not for dense images.
+    inner = SparseAutoencoder(4, max_epochs=2, random_state=0)
+    patches = PatchFeatures(
+        inner, image_shape=CHECKS[name], patch_size=1, pool=1, encoding="codes", random_state=0
+    )
+    if CHECKS[name][1] > 1:
+        patches.set_params(patch_size=(1, 2))
+    getattr(estimator_checks, name)("PatchFeatures", patches)
+
+
+def test_denoising_and_conv_encoders_work_inside(X):
+    conv = ConvEncoder((4, 4), n_channels=(3,), pool=(1, 1))
+    inner = DenoisingAutoencoder(6, encoder=conv, max_epochs=1)
+    features = small(inner, patch_size=4, encoding="codes").fit_transform(X)
+    assert features.shape == (20, 24)
