@@ -1,0 +1,196 @@
+"""The convolutional encoder, and the codes of every layer."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.utils import estimator_checks
+
+from sklearn_ae import (
+    Autoencoder,
+    DenoisingAutoencoder,
+    DropoutAutoencoder,
+    PatchFeatures,
+    SparseAutoencoder,
+)
+from sklearn_ae.corruptions import RegionBlanking
+from sklearn_ae.modules import ConvEncoder, TopK
+
+
+def conv(image_shape=(5, 6), n_components=8, **params):
+    encoder = ConvEncoder(image_shape, **{"n_channels": (3,), **params})
+    return Autoencoder(n_components, encoder=encoder, max_epochs=1, random_state=0)
+
+
+def images(*shape, n=12):
+    return np.random.RandomState(0).uniform(size=(n, np.prod(shape))).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(5, 6), (8, 8, 3), (4, 9, 2)])
+def test_codes_are_those_of_plain_convolutions(shape):
+    X = images(*shape)
+    ae = conv(shape).fit(X)
+    module = ae.net_.module_.encoder
+    maps = torch.from_numpy(X.reshape(len(X), *shape[:2], -1)).permute(0, 3, 1, 2)
+    first, last = module.layers[0], module.last
+    maps = F.conv2d(maps, first.weight, first.bias, stride=2, padding=1).relu()
+    maps = F.conv2d(maps, last.weight, last.bias, padding=1).relu().detach().numpy()
+    height, width = maps.shape[2:]
+    for row in (0, 1):
+        for column in (0, 1):
+            # Regions of an odd map share their middle row or column.
+            rows = slice(0, -(-height // 2)) if row == 0 else slice(height // 2, height)
+            columns = slice(0, -(-width // 2)) if column == 0 else slice(width // 2, width)
+            names = list(ae.get_feature_names_out())
+            first_unit = names.index(f"autoencoder_r{row}c{column}_0")
+            codes = ae.transform(X)[:, first_unit : first_unit + 2]
+            assert_allclose(codes, maps[:, :, rows, columns].mean(axis=(2, 3)), atol=1e-6)
+
+
+@pytest.mark.parametrize("height", [1, 2, 3, 7, 8, 13])
+@pytest.mark.parametrize("width", [1, 4, 9])
+@pytest.mark.parametrize("n_channels", [(), (2,), (3, 4)])
+def test_any_height_and_width(height, width, n_channels):
+    X = images(height, width)
+    ae = conv((height, width), 5, n_channels=n_channels, pool=(1, 1)).fit(X)
+    assert ae.transform(X).shape == (12, 5)
+    assert ae.inverse_transform(ae.transform(X)).shape == X.shape
+    assert_allclose(ae.inverse_transform(ae.transform(X)), ae.reconstruct(X), atol=1e-6)
+
+
+def test_color_lies_last():
+    # Red images and blue images differ in the channels that the first layer sees.
+    X = np.zeros((40, 4, 4, 3), np.float32)
+    X[:20, ..., 0] = X[20:, ..., 2] = 1
+    ae = conv((4, 4, 3), 4).set_params(max_epochs=150, learning_rate=1e-2)
+    given_back = ae.fit(X.reshape(40, -1)).reconstruct(X.reshape(40, -1)).reshape(X.shape)
+    # Next to the border, where maps are padded, it is less exact.
+    assert_allclose(given_back, X, atol=0.4)
+
+
+def test_it_fills_blanked_regions():
+    X = load_digits().data.astype(np.float32) / 16
+    blank = RegionBlanking(image_shape=(8, 8))
+    encoder = ConvEncoder((8, 8), n_channels=(16, 16))
+    ae = DenoisingAutoencoder(
+        128, encoder=encoder, corruption=blank, corruption_level=0.15, max_epochs=30,
+        learning_rate=3e-3, random_state=0,
+    ).fit(X[:1500])  # fmt: skip
+    blanked = X[1500:].reshape(-1, 8, 8).copy()
+    blanked[:, 2:5, 3:6] = 0
+    filled = ae.reconstruct(blanked.reshape(-1, 64)).reshape(-1, 8, 8)[:, 2:5, 3:6]
+    clean = X[1500:].reshape(-1, 8, 8)[:, 2:5, 3:6]
+    by_the_mean = X[:1500].mean(axis=0).reshape(8, 8)[2:5, 3:6]
+    assert np.square(filled - clean).mean() < 0.9 * np.square(by_the_mean - clean).mean()
+
+
+def test_copies_pickles_and_warm_starts():
+    X = images(5, 6)
+    ae = conv().fit(X)
+    assert_array_equal(pickle.loads(pickle.dumps(ae)).transform(X), ae.transform(X))
+    assert_array_equal(clone(ae).fit(X).transform(X), ae.transform(X))
+    assert ae.set_params(warm_start=True).fit(X).n_iter_ == 2
+    again = pickle.loads(pickle.dumps(ae)).partial_fit(X)
+    assert again.n_iter_ == 3
+    with pytest.raises(ValueError, match="encoder="):
+        ae.set_params(encoder__n_channels=(4,)).partial_fit(X)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"image_shape": (5, 7)}, "35 entries an image, but X has 30 features"),
+        ({"image_shape": (30,)}, r"\(height, width\)"),
+        ({"pool": (4, 1)}, r"pool=\(4, 1\).*finer than the map of 3 x 3"),
+        ({"pool": (3, 1)}, "n_components=8 is no multiple"),
+        ({"pool": 0}, "pool"),
+        ({"n_channels": (3, 0)}, "positive integers"),
+        ({"n_channels": 3}, "n_channels"),
+    ],
+)
+def test_what_does_not_fit_is_refused(params, message):
+    ae = conv(**params)
+    with pytest.raises((ValueError, TypeError), match=message):
+        ae.fit(images(5, 6))
+    assert not hasattr(ae, "net_")
+
+
+CHECKS = {
+    "check_dict_unchanged": (1, 3),
+    "check_dtype_object": (2, 5),
+    "check_estimators_dtypes": (5, 1),
+    "check_estimators_fit_returns_self": (1, 2),
+    "check_estimators_nan_inf": (1, 3),
+    "check_estimators_overwrite_params": (1, 2),
+    "check_estimators_partial_fit_n_features": (1, 2),
+    "check_estimators_pickle": (1, 3),
+    "check_f_contiguous_array_estimator": (1, 3),
+    "check_fit2d_1sample": (2, 5),
+    "check_fit2d_1feature": (1, 1),
+    "check_fit_idempotent": (1, 2),
+    "check_methods_sample_order_invariance": (1, 3),
+    "check_methods_subset_invariance": (1, 3),
+    "check_n_features_in_after_fitting": (2, 2),
+    "check_readonly_memmap_input": (1, 2),
+    "check_set_output_transform_pandas": (5, 1),
+    "check_transformer_data_not_an_array": (1, 3),
+    "check_transformer_general": (1, 3),
+    "check_transformer_get_feature_names_out": (1, 3),
+    "check_transformer_preserve_dtypes": (1, 3),
+}
+
+
+@pytest.mark.filterwarnings("ignore:X (does not have valid|has) feature names:UserWarning")
+@pytest.mark.parametrize("name", CHECKS)
+def test_scikit_learn_s_checks_by_name(name):
+    # The common checks that never look at the encoder are run on the class in test_common.py.
+    ae = conv(CHECKS[name], 4, pool=(1, 1)).set_params(max_epochs=2)
+    getattr(estimator_checks, name)("Autoencoder", ae)
+
+
+@pytest.mark.parametrize("cls", [Autoencoder, SparseAutoencoder, DropoutAutoencoder])
+@pytest.mark.parametrize("output", ["dense", "csr"])
+def test_all_layers(cls, output):
+    X = images(2, 4)
+    ae = cls(
+        6, hidden_layer_sizes=(5, 3), features="all", max_epochs=2, random_state=0, output=output
+    ).fit(X)
+    everything = ae.transform(X)
+    everything = everything.toarray() if output == "csr" else everything
+    names = list(ae.get_feature_names_out())
+    prefix = cls.__name__.lower()
+    assert names[:2] == [f"{prefix}_layer0_0", f"{prefix}_layer0_1"]
+    assert names[-1] == f"{prefix}_layer2_5"
+    assert len(set(names)) == everything.shape[1] == 14
+    layers = ae.net_.module_.encoder.layers
+    first = np.maximum(X @ layers[0].weight.detach().numpy().T + layers[0].bias.detach().numpy(), 0)
+    assert_allclose(everything[:, :5], first, atol=1e-6)
+    alone = clone(ae).set_params(features="code").fit(X)
+    code = alone.transform(X)
+    assert_allclose(everything[:, 8:], code.toarray() if output == "csr" else code, atol=1e-6)
+    assert_allclose(ae.inverse_transform(everything), alone.reconstruct(X), atol=1e-5)
+
+
+def test_all_layers_need_the_built_in_encoder():
+    with pytest.raises(ValueError, match="features='all'"):
+        conv().set_params(features="all").fit(images(5, 6))
+
+
+def test_top_k_stays_top_k_in_all_layers():
+    X = images(2, 4)
+    ae = SparseAutoencoder(
+        6, hidden_layer_sizes=(5,), activation=TopK(k=2), alpha=0.0, features="all", max_epochs=1,
+        random_state=0,
+    ).fit(X)  # fmt: skip
+    assert ((ae.transform(X)[:, 5:] > 0).sum(axis=1) <= 2).all()
+
+
+def test_patches_of_an_autoencoder_that_gives_all_layers():
+    inner = SparseAutoencoder(7, hidden_layer_sizes=(5,), features="all", max_epochs=1)
+    patches = PatchFeatures(inner, image_shape=(5, 6), patch_size=3, pool=1, random_state=0)
+    assert patches.fit_transform(images(5, 6)).shape == (12, 7)
