@@ -6,6 +6,7 @@ from sklearn_ae._dropout import DropoutAutoencoder
 from sklearn_ae._engine._objective import DivergenceError
 from sklearn_ae._finetune import AutoencoderClassifier, AutoencoderRegressor
 from sklearn_ae._patches import PatchFeatures
+from sklearn_ae._persistence import load, save
 from sklearn_ae._sparse import SparseAutoencoder
 from sklearn_ae._version import __version__
 
@@ -19,4 +20,6 @@ __all__ = [
     "PatchFeatures",
     "SparseAutoencoder",
     "__version__",
+    "load",
+    "save",
 ]

@@ -12,7 +12,7 @@ from sklearn_ae._engine._objective import Objective
 from sklearn_ae._inner import cloned, thawed
 from sklearn_ae._patches import PatchFeatures
 
-__all__ = ["network_of_autoencoder", "network_of_encoder"]
+__all__ = ["network_of_autoencoder", "network_of_encoder", "network_of_fitted"]
 
 
 def network_of_encoder(encoder):
@@ -78,8 +78,7 @@ def network_of_autoencoder(owner, X, random_state):
                 step._start(codes)
             if number < len(steps) - 1:
                 codes = step.transform(codes)
-    steps = [thawed(step) for step in steps]
-    return autoencoder, _taken_apart(steps)
+    return autoencoder, network_of_fitted(autoencoder)
 
 
 def _steps(autoencoder, owner):
@@ -107,7 +106,23 @@ def _check_parts(owner, steps):
             )
 
 
-def _taken_apart(steps):
+def network_of_fitted(autoencoder):
+    """Take a fitted autoencoder apart.
+
+    Parameters
+    ----------
+    autoencoder : Autoencoder, PatchFeatures or Pipeline of them
+        The estimator, frozen or not.
+
+    Returns
+    -------
+    network : dict
+        As of :func:`network_of_autoencoder`.
+    """
+    autoencoder = thawed(autoencoder)
+    is_pipeline = isinstance(autoencoder, Pipeline)
+    steps = [step for _, step in autoencoder.steps] if is_pipeline else [autoencoder]
+    steps = [thawed(step) for step in steps]
     nets = [
         thawed(step.autoencoder_).net_ if isinstance(step, PatchFeatures) else step.net_
         for step in steps
