@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from sklearn.base import BaseEstimator
 from torch import nn
 
-from sklearn_ae._validation import check_image_shape, check_pair
+from sklearn_ae._validation import Interval, check_image_shape, check_pair
 
 __all__ = ["ConvEncoder", "ConvEncoderModule", "cell_names"]
 
@@ -34,7 +34,7 @@ class ConvEncoder(BaseEstimator):
     n_channels : tuple of int, default=(32, 64)
         Channels of each layer that halves the map.
 
-    pool : tuple of int, default=(2, 2)
+    pool : int or tuple of int, default=(2, 2)
         Rows and columns of the grid of regions. Their product must divide ``n_components``.
 
     See Also
@@ -63,7 +63,7 @@ class ConvEncoder(BaseEstimator):
     _parameter_constraints: dict[str, list[Any]] = {
         "image_shape": [tuple, list],
         "n_channels": [tuple, list],
-        "pool": [tuple, list],
+        "pool": [Interval(Integral, 1, None, closed="left"), tuple, list],
     }
 
     def __init__(
@@ -71,7 +71,7 @@ class ConvEncoder(BaseEstimator):
         image_shape: tuple[int, ...],
         *,
         n_channels: tuple[int, ...] = (32, 64),
-        pool: tuple[int, int] = (2, 2),
+        pool: int | tuple[int, int] = (2, 2),
     ) -> None:
         self.image_shape = image_shape
         self.n_channels = n_channels

@@ -151,7 +151,7 @@ class PatchEncoder(nn.Module):
             codes = self._own_codes(patches)
         else:
             codes = self._thresholded(patches, self.threshold)
-        return self._pooled(codes.unflatten(0, (len(x), *self._map_size)))
+        return self._pooled(codes.unflatten(0, (-1, *self._map_size)))
 
     @property
     def _map_size(self) -> tuple[int, int]:
