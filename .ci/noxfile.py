@@ -29,3 +29,16 @@ def tests(session, version):
     session.install("-e", ".[test]", *VERSIONS[version])
     types = ["--deselect", "tests/test_habits.py::test_types"] if version == "1.6" else []
     session.run("pytest", *types, *session.posargs)
+
+
+@nox.session
+def benchmarks(session):
+    """Run the benchmarks at their quick sizes, each in under 5 minutes, to see that they run."""
+    session.chdir("..")
+    session.install("torch>=2.5")
+    session.install("-e", ".[bench]")
+    folder = session.create_tmp()
+    for name in ("few_labels", "speed"):
+        session.run(
+            "python", f"docs/benchmarks/{name}.py", "--quick", "--json", f"{folder}/{name}.json"
+        )
