@@ -3,8 +3,8 @@
 A network of three layers learns from 1,437 digits, of which 100 have a label. Its layers are
 pretrained one after the other, each as a denoising autoencoder on the codes of the one below, or
 all at once as one deep denoising autoencoder; then both are fine-tuned, beside the same network
-from scratch. With as little data as this none of the three is better beyond the noise, and one fit
-for all layers is the simpler way. Prints a table and saves a picture: ``python examples/greedy_layers.py``.
+from scratch. With as little data as this none of the three is better beyond the noise, and one
+fit for all layers is the simpler way. Prints a table and saves a picture.
 """
 
 from pathlib import Path

@@ -16,6 +16,7 @@ import torch
 from sklearn.base import _clone_parametrized as clone_parametrized
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -54,6 +55,7 @@ __all__ = [
     "check_data",
     "check_feature_names_in",
     "check_image_shape",
+    "check_matplotlib_support",
     "check_method_params",
     "check_no_booleans",
     "check_pair",

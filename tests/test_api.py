@@ -18,6 +18,7 @@ MODULES = [
     "sklearn_ae.datasets",
     "sklearn_ae.modules",
     "sklearn_ae.penalties",
+    "sklearn_ae.plotting",
     "sklearn_ae.semi_supervised",
 ]
 

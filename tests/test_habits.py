@@ -20,6 +20,7 @@ PUBLIC_MODULES = [
     "datasets",
     "modules",
     "penalties",
+    "plotting",
     "semi_supervised",
 ]
 
@@ -39,8 +40,9 @@ def public_objects():
                 continue
             yield f"{name}.{member}"
             if inspect.isclass(obj):
-                for attribute, value in vars(obj).items():
-                    if not attribute.startswith("_") and callable(value):
+                for attribute in vars(obj):
+                    # A classmethod is callable only once it is taken from its class.
+                    if not attribute.startswith("_") and callable(getattr(obj, attribute)):
                         yield f"{name}.{member}.{attribute}"
 
 
