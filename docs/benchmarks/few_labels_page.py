@@ -33,6 +33,7 @@ What to make of it is in [the guide](../guide.md#images).
 
 TITLES = {
     "features": "Features",
+    "own_defaults": "XGBoost at its own defaults",
     "settings": "Settings of PatchFeatures",
     "finetuned": "Fine-tuned networks",
     "zoo": "A network trained on other labels",

@@ -6,6 +6,7 @@ __all__ = ["TABLES"]
 
 TABLES = {
     "features": boosting.features,
+    "own_defaults": boosting.own_defaults,
     "settings": boosting.settings,
     "finetuned": finetuned.finetuned,
     "zoo": zoo.zoo,
