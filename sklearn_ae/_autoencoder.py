@@ -78,7 +78,9 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         ``n_features_in_`` to codes of width ``n_components``, or a callable
         ``(n_features_in, n_components) -> module``. A module is copied, never changed; training
         starts from its weights, and those with ``requires_grad=False`` stay. It leaves
-        ``activation`` and ``hidden_layer_sizes`` to the built-in decoder alone.
+        ``activation`` and ``hidden_layer_sizes`` to the built-in decoder alone; an encoder with a
+        method ``make_decoder()``, as :class:`~sklearn_ae.modules.ConvEncoder` makes it, brings its
+        own decoder, and then neither is used.
 
     decoder : torch.nn.Module or callable, default=None
         What takes the place of the built-in decoder: a module from codes to rows of width
@@ -418,8 +420,8 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         Returns
         -------
         codes : ndarray or scipy.sparse.csr_matrix of shape (n_samples, n_components)
-            The codes, float32 (float64 under ``precision="float64"``); sparse under
-            ``output="csr"``.
+            The codes, and under ``features="all"`` those of the hidden layers before them; float32
+            (float64 under ``precision="float64"``), sparse under ``output="csr"``.
         """
         self._check_output()
         X = self._check_X(X)
@@ -559,7 +561,7 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
     @property
     def _gives_all(self):
-        return self.features == "all" and isinstance(self.net_.module_.encoder, DenseEncoder)
+        return self.features == "all" and self._structure["encoder"] is None
 
     @property
     def _n_features_out(self):

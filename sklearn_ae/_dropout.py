@@ -37,7 +37,9 @@ class DropoutAutoencoder(Autoencoder):
         ``n_features_in_`` to codes of width ``n_components``, or a callable
         ``(n_features_in, n_components) -> module``. A module is copied, never changed; training
         starts from its weights, and those with ``requires_grad=False`` stay. It leaves
-        ``activation`` and ``hidden_layer_sizes`` to the built-in decoder alone.
+        ``activation`` and ``hidden_layer_sizes`` to the built-in decoder alone; an encoder with a
+        method ``make_decoder()``, as :class:`~sklearn_ae.modules.ConvEncoder` makes it, brings its
+        own decoder, and then neither is used.
 
     decoder : torch.nn.Module or callable, default=None
         What takes the place of the built-in decoder: a module from codes to rows of width

@@ -45,6 +45,7 @@ PARTS = {
 
 # What is learned beside the network.
 ATTRIBUTES = (
+    "_encoding",
     "_n_widest",
     "_shapes",
     "_target_mean",

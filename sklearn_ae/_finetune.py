@@ -9,6 +9,7 @@ import torch
 from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_classifier
 from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, check_random_state, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
@@ -17,6 +18,7 @@ from torch import nn
 from sklearn_ae._copies import CopiesMixin
 from sklearn_ae._engine._inference import into, results
 from sklearn_ae._engine._runtime import codes_dtype
+from sklearn_ae._inner import thawed
 from sklearn_ae._labels import (
     as_array,
     check_some_are_labeled,
@@ -25,6 +27,7 @@ from sklearn_ae._labels import (
     warn_of_minus_one,
 )
 from sklearn_ae._network import network_of_autoencoder, network_of_encoder
+from sklearn_ae._patches import PatchFeatures
 from sklearn_ae._validation import (
     HasMethods,
     Interval,
@@ -105,7 +108,7 @@ class _FineTuned(CopiesMixin, BaseEstimator):
 
     def _fit(self, X, y, sample_weight):
         # skorch takes a second to import; only training needs it.
-        from sklearn_ae._engine._finetuning import finetune
+        from sklearn_ae._engine._finetuning import check_before_pretraining, finetune
 
         self._check_parameters()
         rng = check_random_state(self.random_state)
@@ -113,6 +116,7 @@ class _FineTuned(CopiesMixin, BaseEstimator):
         X, labeled, y, weight = self._checked_target(X, y, sample_weight)
         target, weight = self._prepared(y, weight)
         split = self._split(target, rng) if self.early_stopping else None
+        check_before_pretraining(self.get_params(deep=False), X)
         seed = rng.randint(np.iinfo(np.int32).max)
         if self.encoder is not None:
             autoencoder, network = None, network_of_encoder(self.encoder)
@@ -157,9 +161,14 @@ class _FineTuned(CopiesMixin, BaseEstimator):
                     "neither a decoder nor a corruption."
                 )
 
+    def _inner(self):
+        """Return the first of the autoencoders, which is given X."""
+        inner = thawed(self.autoencoder)
+        return thawed(inner.steps[0][1]) if isinstance(inner, Pipeline) else inner
+
     def _dtype(self):
-        inner = getattr(self.autoencoder, "steps", [(None, self.autoencoder)])[-1][1]
-        inner = getattr(inner, "autoencoder", inner)
+        inner = self._inner()
+        inner = thawed(inner.autoencoder) if isinstance(inner, PatchFeatures) else inner
         return codes_dtype(getattr(inner, "precision", "float32"))
 
     def _checked_target(self, X, y, sample_weight):
@@ -180,7 +189,7 @@ class _FineTuned(CopiesMixin, BaseEstimator):
 
     def _outputs(self, X):
         check_is_fitted(self)
-        dtype = self._dtype()
+        dtype = np.float64 if self.net_.dtype == torch.float64 else np.float32
         X = check_data(self, X, dtype=dtype, reset=False)
         module = self.net_.module_
         out = np.empty((X.shape[0], module.head[-1].out_features), dtype)
@@ -188,7 +197,7 @@ class _FineTuned(CopiesMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = not isinstance(self._inner(), PatchFeatures)
         return tags
 
 
@@ -318,8 +327,9 @@ class AutoencoderClassifier(ClassifierMixin, _FineTuned):
 
     Notes
     -----
-    Codes are standardized for the head, by the mean and the standard deviation that they have on
-    the labeled rows before fine-tuning; so ``learning_rate`` means the same for any autoencoder.
+    Codes are standardized for the head, by the weighted mean and standard deviation that they have
+    on the rows that are trained on, before fine-tuning; so ``learning_rate`` means the same for any
+    autoencoder.
 
     References
     ----------
@@ -455,7 +465,12 @@ class AutoencoderClassifier(ClassifierMixin, _FineTuned):
                 "y holds one class only among the labeled rows with a positive weight, "
                 f"{self.classes_.tolist()[0]!r}: a classifier needs at least 2 classes."
             )
-        return encoded, weight * compute_sample_weight(self.class_weight, y)
+        weight = weight * compute_sample_weight(self.class_weight, y)
+        if not weight.any():
+            raise ValueError(
+                f"class_weight={self.class_weight!r} gives every labeled row the weight 0."
+            )
+        return encoded, weight
 
     def _n_outputs(self, target):
         return len(self.classes_)
@@ -602,8 +617,8 @@ class AutoencoderRegressor(RegressorMixin, _FineTuned):
     -----
     Targets are standardized for training, each output by its mean and standard deviation over the
     labeled rows; the loss is half their squared error, summed over outputs. Codes are standardized
-    for the head, by the mean and the standard deviation that they have on the labeled rows before
-    fine-tuning.
+    for the head, by the weighted mean and standard deviation that they have on the rows that are
+    trained on, before fine-tuning.
 
     References
     ----------

@@ -6,10 +6,11 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._autoencoder import Autoencoder
 
-__all__ = ["cloned", "thawed"]
+__all__ = ["check_frozen", "cloned", "thawed"]
 
 
 def thawed(estimator):
@@ -26,6 +27,26 @@ def thawed(estimator):
         The estimator itself.
     """
     return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+
+
+def check_frozen(estimator, n_features):
+    """Refuse a frozen inner estimator that is not fitted, or on another number of columns.
+
+    Parameters
+    ----------
+    estimator : FrozenEstimator
+        The value of the parameter ``autoencoder``.
+
+    n_features : int
+        Columns that it will be given.
+    """
+    inner = thawed(estimator)
+    check_is_fitted(inner)
+    if inner.n_features_in_ != n_features:
+        raise ValueError(
+            f"autoencoder is frozen and was fitted on {inner.n_features_in_} features, but gets "
+            f"{n_features} here."
+        )
 
 
 def cloned(estimator, owner, random_state, allowed=(Autoencoder,)):

@@ -9,7 +9,7 @@ from torch import nn
 from sklearn_ae._autoencoder import Autoencoder
 from sklearn_ae._denoising import DenoisingAutoencoder
 from sklearn_ae._engine._objective import Objective
-from sklearn_ae._inner import cloned, thawed
+from sklearn_ae._inner import check_frozen, cloned, thawed
 from sklearn_ae._patches import PatchFeatures
 
 __all__ = ["network_of_autoencoder", "network_of_encoder", "network_of_fitted"]
@@ -35,6 +35,8 @@ def network_of_encoder(encoder):
         "corruption": None,
         "corruption_level": 0.0,
         "dropout": 0.0,
+        "unit_norm": False,
+        "draws": True,
         "device": "auto",
         "precision": "float32",
         "n_widest": 1,
@@ -69,16 +71,22 @@ def network_of_autoencoder(owner, X, random_state):
     autoencoder = cloned(given, owner, random_state, (Autoencoder, PatchFeatures, Pipeline))
     steps = _steps(autoencoder, owner)
     _check_parts(owner, [thawed(step) for step in steps])
-    if owner.pretrain:
+    if isinstance(autoencoder, FrozenEstimator):
+        check_frozen(autoencoder, X.shape[1])
+    elif owner.pretrain:
         autoencoder.fit(X, None)
     else:
-        codes = X
-        for number, step in enumerate(steps):
-            if not isinstance(step, FrozenEstimator):
-                step._start(codes)
-            if number < len(steps) - 1:
-                codes = step.transform(codes)
+        _start(steps, X)
     return autoencoder, network_of_fitted(autoencoder)
+
+
+def _start(steps, X):
+    """Build the networks without training them."""
+    for number, step in enumerate(steps):
+        if not isinstance(step, FrozenEstimator):
+            step._start(X)
+        if number < len(steps) - 1:
+            X = step.transform(X)
 
 
 def _steps(autoencoder, owner):
@@ -96,6 +104,11 @@ def _steps(autoencoder, owner):
 
 
 def _check_parts(owner, steps):
+    if any(getattr(step, "features", "code") == "all" for step in steps):
+        raise ValueError(
+            "features='all' does not go with fine-tuning, which puts its head on the code. Use "
+            "features='code'."
+        )
     if not any(isinstance(step, PatchFeatures) for step in steps):
         return
     for name in ("reconstruction_weight", "keep_corruption"):
@@ -132,7 +145,8 @@ def network_of_fitted(autoencoder):
         for step, net in zip(steps, nets, strict=True)
     ]
     first, last = nets[0], nets[-1]
-    decoders = [net.module_.decoder for net in reversed(nets)]
+    # What the decoder of an upper one gives is codes of the one below it, not logits.
+    decoders = [_decoder(net) for net in nets[:0:-1]] + [first.module_.decoder]
     inner = steps[-1]
     if isinstance(inner, PatchFeatures):
         inner = thawed(inner.autoencoder_)
@@ -145,9 +159,22 @@ def network_of_fitted(autoencoder):
         "corruption": first.corruption,
         "corruption_level": first.corruption_level,
         "dropout": last.dropout,
+        "unit_norm": len(nets) == 1 and first.unit_norm,
+        "draws": any(_has_user_code(net) for net in nets),
         "device": inner.device,
         "precision": inner.precision,
         "n_widest": max(
             step._n_widest if isinstance(step, PatchFeatures) else step._widest for step in steps
         ),
     }
+
+
+def _decoder(net):
+    decoder = net.module_.decoder
+    logits = net.criterion_.loss == "binary_cross_entropy"
+    return nn.Sequential(decoder, nn.Sigmoid()) if logits else decoder
+
+
+def _has_user_code(net):
+    """Tell whether a part of a net may draw from torch's global generators."""
+    return net.global_states_ is not None

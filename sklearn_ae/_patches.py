@@ -16,9 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._engine._batches import as_tensor
 from sklearn_ae._engine._inference import into, results
-from sklearn_ae._engine._runtime import codes_dtype
+from sklearn_ae._engine._runtime import codes_dtype, limited_threads
 from sklearn_ae._images import cell_names
-from sklearn_ae._inner import cloned, thawed
+from sklearn_ae._inner import check_frozen, cloned, thawed
 from sklearn_ae._patch_encoder import PatchEncoder, map_size, normalize_contrast
 from sklearn_ae._sparse import SparseAutoencoder
 from sklearn_ae._validation import (
@@ -35,6 +35,9 @@ from sklearn_ae._validation import (
 )
 
 __all__ = ["PatchFeatures"]
+
+
+_MANY = 2**62
 
 
 def _default():
@@ -139,8 +142,8 @@ class PatchFeatures(TransformerMixin, BaseEstimator):
     :math:`\max(0, a_k - \operatorname{mean}(a) - t \operatorname{std}(a))`, the mean and the
     standard deviation over the units of one position.
 
-    Memory is bounded in :meth:`transform`, whatever the number of rows: a few images are in work at
-    a time.
+    Memory is bounded in :meth:`transform`, whatever the number of rows: at least 16 images are in
+    work at a time. Parameters that are changed after :term:`fit` act in the next fit.
 
     References
     ----------
@@ -306,15 +309,19 @@ class PatchFeatures(TransformerMixin, BaseEstimator):
 
     def _fit(self, X, trained):
         check_no_booleans(self)
-        self._check_encoding()
         rng = check_random_state(self.random_state)
         seed = None if self.random_state is None else rng
         inner = _default() if self.autoencoder is None else self.autoencoder
         autoencoder = cloned(inner, self, seed)
+        self._check_inner(thawed(autoencoder))
         dtype = codes_dtype(thawed(autoencoder).precision)
         X = check_data(self, X, dtype=dtype, reset=True, accept_sparse=False)
         shapes = self._checked_shapes(X.shape[1])
-        patches = self._sampled(X, shapes, rng)
+        if isinstance(autoencoder, FrozenEstimator):
+            check_frozen(autoencoder, math.prod(shapes["patch_size"]) * shapes["shape"][2])
+        # One thread where others would hang or are taken, as in a worker.
+        with limited_threads(_MANY):
+            patches = self._sampled(X, shapes, rng)
         mean, whitening = self._whitening(patches)
         whitened = ((patches - mean) @ whitening).astype(dtype)
         if not isinstance(autoencoder, FrozenEstimator):
@@ -322,11 +329,30 @@ class PatchFeatures(TransformerMixin, BaseEstimator):
         self.mean_, self.whitening_ = mean.astype(dtype), whitening.astype(dtype)
         self.autoencoder_ = autoencoder
         self._shapes = shapes
+        self._encoding = {
+            "contrast_epsilon": self.contrast_epsilon,
+            "pooling": self.pooling,
+            "threshold": self.threshold if self.encoding == "threshold" else None,
+        }
         return self
 
-    def _check_encoding(self):
-        built_in = self.autoencoder is None or thawed(self.autoencoder).encoder is None
-        if self.encoding == "threshold" and not built_in:
+    def _start(self, X):
+        """Whiten patches as fit does, and do not train the autoencoder."""
+        with restored_on_error(self):
+            return self._fit(X, trained=False)
+
+    def _check_inner(self, inner):
+        if inner.features == "all":
+            raise ValueError(
+                "features='all' does not go with PatchFeatures, which encodes patches by the code. "
+                "Use features='code'."
+            )
+        if self.encoding == "threshold" and inner.n_components == 1:
+            raise ValueError(
+                "encoding='threshold' compares the units of a position, of which n_components=1 "
+                "leaves one. Use encoding='codes' or more components."
+            )
+        if self.encoding == "threshold" and inner.encoder is not None:
             raise ValueError(
                 "encoding='threshold' needs the pre-activations of a built-in encoder. Use "
                 "encoding='codes' for an autoencoder that is given an encoder."
@@ -396,11 +422,9 @@ class PatchFeatures(TransformerMixin, BaseEstimator):
         net = thawed(self.autoencoder_).net_
         network = PatchEncoder(
             net.module_.encoder,
-            torch.from_numpy(self.mean_),
-            torch.from_numpy(self.whitening_),
+            torch.tensor(self.mean_),
+            torch.tensor(self.whitening_),
             **self._shapes,
-            contrast_epsilon=self.contrast_epsilon,
-            pooling=self.pooling,
-            threshold=self.threshold if self.encoding == "threshold" else None,
+            **self._encoding,
         )
         return network.to(device=net.device, dtype=net.dtype).eval()

@@ -143,8 +143,9 @@ def check_codes(estimator: Any, X: Any, *, dtype: type, n_components: int) -> An
         X = check_array(X, accept_sparse="csr", dtype=dtype, estimator=estimator, input_name="X")
     if X.shape[1] != n_components:
         raise ValueError(
-            f"X has {X.shape[1]} columns, but inverse_transform of {name} expects codes of "
-            f"n_components={n_components}."
+            f"X has {X.shape[1]} columns, but inverse_transform of {name} expects the "
+            f"{n_components} that transform gives (n_components={n_components} unless "
+            "features='all')."
         )
     return X
 

@@ -1,6 +1,9 @@
 """Fine-tuning: against closed forms and hand computations, frozen parts, labels of every kind."""
 
+import os
 import pickle
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -16,7 +19,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from torch import nn
 
 from sklearn_ae import (
@@ -27,6 +30,7 @@ from sklearn_ae import (
     PatchFeatures,
     SparseAutoencoder,
 )
+from sklearn_ae._engine import _finetuning
 from sklearn_ae.augmentations import ShiftAndFlip
 from sklearn_ae.modules import ConvEncoder
 from sklearn_ae.semi_supervised import SemiSupervisedSplit
@@ -215,9 +219,10 @@ def test_augmentation_and_corruption_act_in_training_only(data):
         return batch / 2
 
     clf = small(augmentation=halved, max_epochs=2, batch_size=20).fit(X, y)
-    assert calls == [True] * 6
+    # Once to see what it gives, then in every step.
+    assert calls == [False] + [True] * 6
     clf.predict(X)
-    assert len(calls) == 6
+    assert len(calls) == 7
     levels = []
 
     def marked(batch, level, generator):
@@ -451,3 +456,141 @@ def test_shift_and_flip_is_what_it_says():
     same, other = (flipped == X).all(dim=1), (flipped == mirrored).all(dim=1)
     assert (same | other).all()
     assert 20 < same.sum() < 80
+
+
+def test_a_frozen_pipeline_is_not_touched(data):
+    X, y = data
+    stack = make_pipeline(
+        Autoencoder(9, max_epochs=1, random_state=0), Autoencoder(7, max_epochs=1, random_state=0)
+    ).fit(X)
+    codes = stack.transform(X)
+    for pretrain in (True, False):
+        small(autoencoder=FrozenEstimator(stack), pretrain=pretrain).fit(X, y)
+        assert_array_equal(stack.transform(X), codes)
+        assert stack[0].n_iter_ == 1
+
+
+def test_patch_features_from_scratch():
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:100] / 16, y[:100]
+    patches = PatchFeatures(SparseAutoencoder(6), image_shape=(8, 8), patch_size=3, pool=2)
+    clf = AutoencoderClassifier(patches, pretrain=False, max_epochs=1, random_state=0).fit(X, y)
+    assert clf.autoencoder_.autoencoder_.n_iter_ == 0
+    module = clf.net_.module_.eval()
+    one_by_one = np.vstack([clf.predict_proba(x[None]) for x in X[:5]])
+    assert_allclose(one_by_one, clf.predict_proba(X[:5]), atol=1e-6)
+    assert not clf.__sklearn_tags__().input_tags.sparse
+    assert module.encoder.threshold == 1.0
+
+
+def test_the_decoders_of_a_stack_decode(data):
+    X, y = data
+    stack = make_pipeline(
+        Autoencoder(9, activation="sigmoid", max_epochs=1),
+        Autoencoder(7, loss="binary_cross_entropy", max_epochs=1),
+    )
+    clf = small(
+        autoencoder=stack, reconstruction_weight=1e-9, learning_rate=1e-12, max_epochs=1
+    ).fit(X, y)
+    module = clf.net_.module_
+    decoded = module.decoder(module.encoder(torch.from_numpy(X))).detach().numpy()
+    ae = clf.autoencoder_
+    assert_allclose(decoded, ae.inverse_transform(ae.transform(X)), atol=1e-5)
+
+
+def test_reconstruction_keeps_ties_and_unit_atoms(data):
+    X, y = data
+    tied = small(autoencoder=Autoencoder(9, tied_weights=True), reconstruction_weight=0.5)
+    module = tied.fit(X, y).net_.module_
+    assert module.encoder.layers[0].weight is module.decoder.layers[0].weight
+    sparse = small(autoencoder=SparseAutoencoder(9), reconstruction_weight=0.5, max_epochs=10)
+    atoms = sparse.fit(X, y).net_.module_.decoder.layers[0].weight
+    assert_allclose(torch.linalg.vector_norm(atoms, dim=1).detach(), 1, rtol=1e-5)
+
+
+def test_constant_codes_are_only_centered(data):
+    X, _ = data
+    same = np.vstack([np.repeat(X[:1], 3, axis=0), X])
+    y = np.r_[1.0, 2, 4, np.full(60, np.nan)]
+    reg = small(AutoencoderRegressor, unlabeled=np.nan).fit(same, y)
+    assert np.abs(reg.predict(same)).max() < 100
+
+
+def test_standardized_codes_by_blocks(data, monkeypatch):
+    X, y = data
+    weight = np.random.RandomState(0).uniform(size=60)
+    clf = small(freeze_encoder=True).fit(X, y, sample_weight=weight)
+    codes = clf.autoencoder_.transform(X).astype(np.float64)
+    mean = np.average(codes, axis=0, weights=weight)
+    deviation = np.sqrt(np.average((codes - mean) ** 2, axis=0, weights=weight))
+    standardize = clf.net_.module_.head[0]
+    assert_allclose(standardize.mean, mean, rtol=1e-5, atol=1e-6)
+    assert_allclose(standardize.scale, np.where(deviation > 0, deviation, 1), rtol=1e-4, atol=1e-6)
+    monkeypatch.setattr(_finetuning, "_MAX_ENTRIES", 7 * 12)
+    again = small(freeze_encoder=True).fit(X, y, sample_weight=weight).net_.module_.head[0]
+    assert_allclose(again.scale, standardize.scale, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"augmentation": ShiftAndFlip}, "is a class"),
+        ({"augmentation": ShiftAndFlip((2, 2))}, "4 entries an image, but X has 8"),
+        ({"augmentation": lambda x, g: x[:, :3]}, "augmentation="),
+        ({"augmentation": lambda x, g: x.double()}, "augmentation="),
+        ({"augmentation": lambda x, g: x / 0}, "augmentation="),
+        ({"encoder": nn.Linear(3, 4)}, "The encoder failed"),
+        ({"callbacks": [1]}, "callbacks"),
+        ({"callbacks": [LRScheduler()]}, "learning_rate_schedule="),
+        ({"callbacks": [EarlyStopping()]}, "early_stopping=True"),
+        ({"autoencoder": FrozenEstimator(Autoencoder(3))}, "not fitted"),
+        ({"autoencoder": FrozenEstimator(Autoencoder(3, max_epochs=1).fit(np.eye(5)))},
+         "5 features, but gets 8"),
+        ({"autoencoder": Autoencoder(3, features="all")}, "features='all'"),
+        ({"class_weight": {0: 0, 1: 0, 2: 0}}, "class_weight="),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_before_pretraining(params, message, data, monkeypatch):
+    X, y = data
+    monkeypatch.setattr(DenoisingAutoencoder, "fit", lambda *args: pytest.fail("trained"))
+    with pytest.raises((ValueError, TypeError), match=message):
+        small(**params).fit(X, y)
+
+
+def test_fits_under_inference_mode(data):
+    X, y = data
+    with torch.inference_mode():
+        inside = small().fit(X, y).predict_proba(X)
+    assert_array_equal(inside, small().fit(X, y).predict_proba(X))
+
+
+FORKED = """
+import os, sys
+import numpy as np, torch
+from sklearn.frozen import FrozenEstimator
+from sklearn_ae import Autoencoder, AutoencoderClassifier, PatchFeatures, SparseAutoencoder
+
+torch.set_num_threads(2)
+X = np.random.RandomState(0).uniform(size=(200, 1024)).astype(np.float32)
+y = np.arange(200) % 3
+ae = Autoencoder(256, max_epochs=1, random_state=0).fit(X)
+patches = PatchFeatures(SparseAutoencoder(8, max_epochs=1), image_shape=(32, 32), n_patches=50_000)
+fits = [
+    Autoencoder(256, max_epochs=1),
+    AutoencoderClassifier(FrozenEstimator(ae), max_epochs=1),
+    patches,
+]
+pid = os.fork()
+if pid == 0:
+    import signal
+    signal.alarm(60)
+    for estimator in fits:
+        estimator.fit(X, y)
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_forked_processes_do_not_hang():
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], check=True, timeout=120)

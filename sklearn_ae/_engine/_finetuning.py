@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from sklearn_ae._engine._batches import Rows
 from sklearn_ae._engine._best_weights import BestWeights
 from sklearn_ae._engine._objective import Objective
-from sklearn_ae._engine._runtime import global_generators, resolve_device, resolve_precision
+from sklearn_ae._engine._runtime import (
+    global_generators,
+    limited_threads,
+    resolve_device,
+    resolve_precision,
+)
 from sklearn_ae._engine._supervised import (
     LabeledRows,
     Standardize,
@@ -19,13 +27,18 @@ from sklearn_ae._engine._supervised import (
     build_head,
     frozen_epochs,
 )
-from sklearn_ae._engine._training import check_weights, copied_callbacks
+from sklearn_ae._engine._training import check_callback, check_weights, copied_callbacks
+from sklearn_ae._patch_encoder import PatchEncoder
 from sklearn_ae.modules import DenseEncoder
 from sklearn_ae.penalties import L1
 
-__all__ = ["finetune"]
+__all__ = ["check_before_pretraining", "finetune"]
+
+# Entries of the widest array of a block.
+_MAX_ENTRIES = 2**22
 
 
+@torch.inference_mode(False)
 def finetune(
     params: dict[str, Any], network: dict[str, Any], data: dict[str, Any], seed: int
 ) -> SupervisedNet:
@@ -59,23 +72,81 @@ def finetune(
     )
     generator = torch.Generator("cpu").manual_seed(seed)
     build_seed, stream_seed = torch.randint(2**62, (2,), generator=generator, device="cpu").tolist()
-    encoder = copy.deepcopy(network["encoder"]).to(device=device, dtype=dtype)
-    decoder = copy.deepcopy(network["decoder"]) if params["reconstruction_weight"] else None
-    with global_generators(build_seed, device):
-        standardize = _standardize(encoder, rows)
-        sizes = [len(standardize.mean), *params["head_hidden_layer_sizes"], data["n_outputs"]]
-        with torch.device("cpu"):
+    # Modules and functions of the user may draw from torch's global generators.
+    draws = network["draws"] or params["augmentation"] is not None or bool(params["callbacks"])
+    alone = global_generators(stream_seed, device) if draws else nullcontext()
+    with limited_threads(_n_products(params, network)):
+        # Together, so that what they share stays shared.
+        encoder, decoder = copy.deepcopy(
+            (network["encoder"], network["decoder"] if params["reconstruction_weight"] else None)
+        )
+        with global_generators(build_seed, device), torch.device("cpu"):
+            standardize = _standardize(encoder.to(device=device, dtype=dtype), rows, network)
+            sizes = [len(standardize.mean), *params["head_hidden_layer_sizes"], data["n_outputs"]]
             head = build_head(standardize, sizes).to(device=device, dtype=dtype)
-    module = SupervisedModule(encoder, head, decoder)
-    net = _net(params, network, data["loss"], module, dtype, stream_seed)
-    with (
-        global_generators(stream_seed, device),
-        torch.inference_mode(False),
-        torch.enable_grad(),
-    ):
-        net.initialize().partial_fit(rows)
-    check_weights(net)
+        module = SupervisedModule(encoder, head, decoder)
+        net = _net(params, network, data["loss"], module, dtype, stream_seed)
+        with alone, torch.enable_grad():
+            net.initialize().partial_fit(rows)
+        check_weights(net)
     return net
+
+
+def _n_products(params: dict[str, Any], network: dict[str, Any]) -> int:
+    """Multiply-adds of a batch in its widest layer, as far as the weights tell."""
+    if not isinstance(network["encoder"], DenseEncoder):
+        return 2**62
+    widest = max(weight.numel() for weight in network["encoder"].parameters())
+    return params["batch_size"] * widest
+
+
+def check_before_pretraining(params: dict[str, Any], X: Any) -> None:
+    """Try callbacks, augmentation and a given encoder before anything is trained.
+
+    Parameters
+    ----------
+    params : dict
+        Parameters of an :class:`~sklearn_ae.AutoencoderClassifier` or Regressor.
+
+    X : ndarray, torch.Tensor or scipy.sparse CSR of shape (n_samples, n_features)
+        Validated data.
+    """
+    for callback in copied_callbacks(params["callbacks"]):
+        check_callback(callback[1] if isinstance(callback, tuple) else callback, params)
+    dtype = torch.float64 if X.dtype in (np.float64, torch.float64) else torch.float32
+    rows = Rows(X[:8], torch.device("cpu"), dtype)
+    x = rows.dense(rows.take(slice(None)))
+    augmentation = params["augmentation"]
+    if isinstance(augmentation, type):
+        name = augmentation.__name__
+        raise TypeError(f"augmentation={name} is a class; give an object, {name}(...).")
+    with global_generators(0, torch.device("cpu")), torch.no_grad():
+        if augmentation is not None:
+            changed = augmentation(x.clone(), torch.Generator().manual_seed(0))
+            wrong = not isinstance(changed, torch.Tensor) or changed.shape != x.shape
+            if wrong or changed.dtype != x.dtype or not torch.isfinite(changed).all():
+                raise ValueError(
+                    f"augmentation={augmentation!r} must return a finite tensor of the shape and "
+                    f"the type that it is given, {tuple(x.shape)} and {x.dtype}."
+                )
+        if params["encoder"] is not None:
+            _check_encoder(params["encoder"], x)
+
+
+def _check_encoder(encoder: nn.Module, x: torch.Tensor) -> None:
+    encoder = copy.deepcopy(encoder).cpu().to(x.dtype).eval()
+    try:
+        codes = encoder(x.clone())
+    except Exception as error:
+        raise ValueError(
+            f"The encoder failed on an input of shape {tuple(x.shape)}: {error}"
+        ) from error
+    if not isinstance(codes, torch.Tensor) or codes.dim() != 2 or len(codes) != len(x):
+        got = tuple(codes.shape) if isinstance(codes, torch.Tensor) else type(codes).__name__
+        raise ValueError(
+            f"The encoder must return a tensor of shape (n_rows, n_codes), n_rows={len(x)}, got "
+            f"{got}."
+        )
 
 
 def _net(
@@ -104,7 +175,8 @@ def _net(
         corruption=network["corruption"],
         corruption_level=network["corruption_level"] if kept else 0.0,
         dropout=network["dropout"] if kept else 0.0,
-        copies_input=not isinstance(module.encoder, DenseEncoder),
+        unit_norm=network["unit_norm"] and module.decoder is not None,
+        copies_input=not isinstance(module.encoder, DenseEncoder | PatchEncoder),
         learning_rate_schedule=params["learning_rate_schedule"],
         lean=not params["callbacks"],
         dtype=dtype,
@@ -125,30 +197,27 @@ def _net(
 
 
 @torch.no_grad()
-def _standardize(encoder: nn.Module, rows: LabeledRows) -> Standardize:
-    """Measure the codes of the rows that are trained on."""
+def _standardize(encoder: nn.Module, rows: LabeledRows, network: dict[str, Any]) -> Standardize:
+    """Measure the codes of the rows that are trained on, block by block."""
     if rows.split is not None:
         rows = rows.subset(rows.split[0])
     encoder.eval()
-    codes, weights = [], []
-    for start in range(0, len(rows), 256):
-        batch, (_, _, weight) = rows.pair(slice(start, start + 256))
-        codes.append(_checked(encoder(batch.clone()), len(batch)).double())
-        weights.append(weight.double())
-    code, share = torch.cat(codes), torch.cat(weights).unsqueeze(1)
-    share = share / share.sum()
-    mean = (code * share).sum(dim=0)
-    scale = ((code - mean).square() * share).sum(dim=0).sqrt()
-    # A code that is constant on these rows is only centered.
-    scale[scale <= 1e-6 * scale.max()] = 1.0
+    step = max(1, min(256, _MAX_ENTRIES // network["n_widest"]))
+    total: Any = 0.0
+    mean: Any = 0.0
+    squares: Any = 0.0
+    for start in range(0, len(rows), step):
+        batch, (_, _, weight) = rows.pair(slice(start, start + step))
+        codes, share = encoder(batch.clone()).double(), weight.double().unsqueeze(1)
+        new = share.sum()
+        own = (codes * share).sum(dim=0) / new
+        # Two blocks have as squares their own and what their means differ by.
+        apart = own - mean
+        squares = squares + ((codes - own).square() * share).sum(dim=0)
+        squares = squares + apart.square() * (total * new / (total + new))
+        mean = mean + apart * (new / (total + new))
+        total = total + new
+    scale = (squares / total).sqrt()
+    # A code that is constant on these rows, but for rounding, is only centered.
+    scale[(scale <= 1e-6 * scale.max()) | (scale <= 1e-5 * mean.abs())] = 1.0
     return Standardize(mean.to(rows.dtype), scale.to(rows.dtype))
-
-
-def _checked(codes: Any, n_rows: int) -> torch.Tensor:
-    if not isinstance(codes, torch.Tensor) or codes.dim() != 2 or len(codes) != n_rows:
-        got = tuple(codes.shape) if isinstance(codes, torch.Tensor) else type(codes).__name__
-        raise ValueError(
-            f"The encoder must return a tensor of shape (n_rows, n_codes), n_rows={n_rows}, got "
-            f"{got}."
-        )
-    return codes

@@ -45,7 +45,7 @@ class LabeledRows(Rows):
         super().__init__(**kwargs)
         self.y = y.to(self.device)
         self.weight = weight.to(self.device, self.dtype)
-        self.split = split
+        self.split = None if split is None else tuple(part.to(self.device) for part in split)
 
     def subset(self, index: torch.Tensor) -> LabeledRows:
         """Return some of these rows, without copying data."""

@@ -28,11 +28,12 @@ from sklearn_ae._engine._runtime import (
 )
 from sklearn_ae.modules import DenseDecoder, DenseEncoder, build_autoencoder
 
-__all__ = ["OPTIMIZERS", "check_weights", "copied_callbacks", "train"]
+__all__ = ["OPTIMIZERS", "check_callback", "check_weights", "copied_callbacks", "train"]
 
 OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 
 
+@torch.inference_mode(False)
 def train(
     params: dict[str, Any], X: Any, seed: int, previous: ReconstructionNet | None = None
 ) -> ReconstructionNet:
@@ -85,10 +86,10 @@ def train(
         check_on_rows(net, rows, params)
         if draws and previous is not None and previous.global_states_:
             set_global_states(previous.global_states_, device)
-        with torch.inference_mode(False), torch.enable_grad():
+        with torch.enable_grad():
             net.partial_fit(rows)
         net.global_states_ = global_states(device) if draws else None
-    check_weights(net)
+        check_weights(net)
     return net
 
 
@@ -141,7 +142,7 @@ def _module(
 def _callbacks(params: dict[str, Any]) -> list[Any]:
     callbacks = copied_callbacks(params["callbacks"])
     for callback in callbacks:
-        _check_callback(callback[1] if isinstance(callback, tuple) else callback, params)
+        check_callback(callback[1] if isinstance(callback, tuple) else callback, params)
     if params["early_stopping"]:
         stop = BestWeights(patience=params["n_iter_no_change"], threshold=params["tol"])
         callbacks.append(("early_stopping", stop))
@@ -174,7 +175,17 @@ def copied_callbacks(callbacks: Any) -> list[Any]:
     ]
 
 
-def _check_callback(callback: Any, params: dict[str, Any]) -> None:
+def check_callback(callback: Any, params: dict[str, Any]) -> None:
+    """Refuse a callback that the other parameters leave without effect.
+
+    Parameters
+    ----------
+    callback : skorch callback
+        The callback.
+
+    params : dict
+        With ``early_stopping`` and ``learning_rate_schedule``.
+    """
     name = type(callback).__name__
     monitor = getattr(callback, "monitor", None)
     if isinstance(monitor, str) and monitor.startswith("valid") and not params["early_stopping"]:
