@@ -118,7 +118,7 @@ def as_array(y):
         labels = np.column_stack([as_array(column).astype(object) for column in columns])
     elif not isinstance(getattr(y, "dtype", np.dtype(object)), np.dtype):
         # pandas extension types, polars, torch. As an array, a missing integer would be a float.
-        labels = np.array(y.to_list() if hasattr(y, "to_list") else y.tolist(), dtype=object)
+        labels = np.array(y.tolist() if hasattr(y, "tolist") else y.to_list(), dtype=object)
     else:
         labels = np.asarray(y)
         if labels.dtype.kind in "US" and not hasattr(y, "dtype"):
