@@ -40,6 +40,7 @@ from sklearn_ae._validation import (
     check_y,
     fit_context,
     restored_on_error,
+    safe_indexing,
 )
 
 __all__ = ["AutoencoderClassifier", "AutoencoderRegressor"]
@@ -139,6 +140,20 @@ class _FineTuned(CopiesMixin, BaseEstimator):
         self.validation_loss_curve_ = net.history[:, "valid_loss"] if split else None
         return self
 
+    def _scored_rows(self, X, y, sample_weight):
+        """Leave out the rows that hold the marker."""
+        check_is_fitted(self)
+        if self.unlabeled is None:
+            return X, y, sample_weight
+        labels = as_array(y)
+        marked = is_unlabeled(labels, self.unlabeled)
+        check_some_are_labeled(marked, self.unlabeled)
+        labeled = np.flatnonzero(~marked)
+        if sample_weight is not None:
+            sample_weight = np.asarray(sample_weight)[labeled]
+        y = labels_at(labels, labeled, whole_numbers=is_classifier(self))
+        return safe_indexing(X, labeled), y, sample_weight
+
     def _check_parameters(self):
         check_no_booleans(self)
         for width in self.head_hidden_layer_sizes:
@@ -176,6 +191,15 @@ class _FineTuned(CopiesMixin, BaseEstimator):
         labels = as_array(y)
         check_consistent_length(X, labels)
         marked = is_unlabeled(labels, self.unlabeled)
+        if (
+            self.unlabeled is None
+            and labels.dtype.kind in "Of"
+            and is_unlabeled(labels, np.nan).any()
+        ):
+            raise ValueError(
+                "Input y contains NaN or another missing value. Set unlabeled='auto' if it marks "
+                "the rows without a label; those are then only pretrained on."
+            )
         check_some_are_labeled(marked, self.unlabeled)
         weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         if not weight[~marked].any():
@@ -211,9 +235,10 @@ class AutoencoderClassifier(ClassifierMixin, _FineTuned):
     ----------
     autoencoder : Autoencoder, PatchFeatures or Pipeline of them, default=None
         What is cloned, pretrained on all rows of X, and whose encoder is fine-tuned; None is
-        ``DenoisingAutoencoder()``. A fitted one in a :class:`~sklearn.frozen.FrozenEstimator` is
-        used as it is. A pipeline of several is trained one after the other, each on the codes of
-        the one before. It also says ``device`` and ``precision``.
+        ``DenoisingAutoencoder()``, which has to be given for a grid over ``autoencoder__...``. A
+        fitted one in a :class:`~sklearn.frozen.FrozenEstimator` is used as it is. A pipeline of
+        several is trained one after the other, each on the codes of the one before. It also says
+        ``device`` and ``precision``.
 
     encoder : torch.nn.Module, default=None
         A network from rows of X to codes that takes the place of ``autoencoder``, such as one that
@@ -278,7 +303,7 @@ class AutoencoderClassifier(ClassifierMixin, _FineTuned):
     tol : float, default=1e-4
         What counts as an improvement of the validation loss, relative to the best one so far.
 
-    unlabeled : int, float, str, NaN, `pandas.NA` or None, default=None
+    unlabeled : "auto", int, float, str, NaN, `pandas.NA` or None, default=None
         What y holds where there is no label: those rows are pretrained on only. None marks nothing;
         :func:`~sklearn_ae.semi_supervised.is_unlabeled` has the details.
 
@@ -455,6 +480,27 @@ class AutoencoderClassifier(ClassifierMixin, _FineTuned):
         outputs = self._outputs(X)
         return self.classes_[outputs.argmax(axis=1)]
 
+    def score(self, X, y, sample_weight=None):
+        """Return the accuracy on the labeled rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+            The rows.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The targets. Rows that hold the marker ``unlabeled`` do not count.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            Higher is better, 1 is perfect.
+        """
+        return super().score(*self._scored_rows(X, y, sample_weight))
+
     def _prepared(self, y, weight):
         y = check_y(y, estimator=self)
         check_classification_targets(y)
@@ -506,9 +552,10 @@ class AutoencoderRegressor(RegressorMixin, _FineTuned):
     ----------
     autoencoder : Autoencoder, PatchFeatures or Pipeline of them, default=None
         What is cloned, pretrained on all rows of X, and whose encoder is fine-tuned; None is
-        ``DenoisingAutoencoder()``. A fitted one in a :class:`~sklearn.frozen.FrozenEstimator` is
-        used as it is. A pipeline of several is trained one after the other, each on the codes of
-        the one before. It also says ``device`` and ``precision``.
+        ``DenoisingAutoencoder()``, which has to be given for a grid over ``autoencoder__...``. A
+        fitted one in a :class:`~sklearn.frozen.FrozenEstimator` is used as it is. A pipeline of
+        several is trained one after the other, each on the codes of the one before. It also says
+        ``device`` and ``precision``.
 
     encoder : torch.nn.Module, default=None
         A network from rows of X to codes that takes the place of ``autoencoder``, such as one that
@@ -569,7 +616,7 @@ class AutoencoderRegressor(RegressorMixin, _FineTuned):
     tol : float, default=1e-4
         What counts as an improvement of the validation loss, relative to the best one so far.
 
-    unlabeled : int, float, str, NaN, `pandas.NA` or None, default=None
+    unlabeled : "auto", int, float, str, NaN, `pandas.NA` or None, default=None
         What y holds where there is no label: those rows are pretrained on only. None marks nothing;
         :func:`~sklearn_ae.semi_supervised.is_unlabeled` has the details.
 
@@ -706,6 +753,27 @@ class AutoencoderRegressor(RegressorMixin, _FineTuned):
         """
         outputs = self._outputs(X) * self._target_scale + self._target_mean
         return outputs[:, 0] if self._target_ndim == 1 else outputs
+
+    def score(self, X, y, sample_weight=None):
+        """Return the R² on the labeled rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+            The rows.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The targets. Rows that hold the marker ``unlabeled`` do not count.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            Higher is better, 1 is perfect.
+        """
+        return super().score(*self._scored_rows(X, y, sample_weight))
 
     def _prepared(self, y, weight):
         y = check_y(y, multi_output=True, y_numeric=True, estimator=self).astype(np.float64)

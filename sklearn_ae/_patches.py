@@ -58,7 +58,8 @@ class PatchFeatures(TransformerMixin, BaseEstimator):
             default=None
         The autoencoder that is cloned and fitted on the patches; None is ``SparseAutoencoder(256,
         alpha=0.5, batch_size=512, learning_rate=3e-3, max_epochs=20)``, which suits the scale and
-        the number of whitened patches. A fitted one in a :class:`~sklearn.frozen.FrozenEstimator`
+        the number of whitened patches; a grid over ``autoencoder__...`` needs one to be given. A
+        fitted one in a :class:`~sklearn.frozen.FrozenEstimator`
         is used as it is.
 
     image_shape : tuple of int

@@ -594,3 +594,27 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_forked_processes_do_not_hang():
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("cls", [AutoencoderClassifier, AutoencoderRegressor])
+def test_unlabeled_rows_do_not_count_in_the_score(cls, data):
+    X, y = data
+    marker = -1 if cls is AutoencoderClassifier else np.nan
+    few = np.where(np.arange(60) < 40, y, marker)
+    fitted = small(cls, unlabeled=marker).fit(X, few)
+    weight = np.random.RandomState(0).uniform(size=60)
+    assert fitted.score(X, few) == fitted.score(X[:40], y[:40])
+    frame = pd.DataFrame(X)
+    assert fitted.score(frame, few, weight) == fitted.score(X[:40], y[:40], weight[:40])
+
+
+@pytest.mark.parametrize(
+    "y", [np.array(["a", "b", None], object), np.array(["a", "b", np.nan], object),
+          np.array([0.0, 1.0, np.nan])],
+    ids=["None", "NaN", "floats"],
+)  # fmt: skip
+def test_missing_labels_that_nothing_marks(y, data):
+    X, _ = data
+    with pytest.raises(ValueError, match=r"Input y contains NaN.*unlabeled='auto'"):
+        small().fit(X, y[np.arange(60) % 3])
+    assert len(small(unlabeled="auto").fit(X, y[np.arange(60) % 3]).classes_) == 2
