@@ -74,6 +74,10 @@ def normalize_contrast(patches: torch.Tensor, epsilon: float) -> torch.Tensor:
     return centered * (variance + epsilon).rsqrt()
 
 
+# Entries of the codes that are in work at a time under inference: 2 MiB in float32.
+_TILE = 2**19
+
+
 class PatchEncoder(nn.Module):
     """From flat images to pooled codes of their patches.
 
@@ -108,6 +112,7 @@ class PatchEncoder(nn.Module):
     """
 
     encoder: Any
+    averages: torch.Tensor
     mean: torch.Tensor
     whitening: torch.Tensor
 
@@ -132,6 +137,7 @@ class PatchEncoder(nn.Module):
         self.shape, self.patch_size, self.stride = shape, patch_size, stride
         self.contrast_epsilon = contrast_epsilon
         self.pool, self.pooling, self.threshold = pool, pooling, threshold
+        self.register_buffer("averages", self._averages().to(mean.dtype), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Encode.
@@ -146,6 +152,15 @@ class PatchEncoder(nn.Module):
         features : torch.Tensor of shape (n_rows, n_regions * n_components)
             Pooled codes, region by region.
         """
+        if not torch.is_inference_mode_enabled():
+            return self._features(x)
+        # A few images at a time, whose codes stay in the cache.
+        widths = [len(weight) for weight in self.encoder.parameters() if weight.dim() > 1]
+        widest = max(len(self.mean), *widths) if widths else len(self.mean)
+        n_images = max(1, _TILE // (math.prod(self._map_size) * widest))
+        return torch.cat([self._features(part) for part in x.split(n_images)])
+
+    def _features(self, x: torch.Tensor) -> torch.Tensor:
         patches = normalize_contrast(self._patches(x), self.contrast_epsilon)
         if self.threshold is None:
             codes = self._own_codes(patches)
@@ -186,14 +201,28 @@ class PatchEncoder(nn.Module):
             responses = self.encoder.pre_activations(self._whitened(patches))
             responses = responses - responses.mean(dim=1, keepdim=True)
         norm = torch.linalg.vector_norm(responses, dim=1, keepdim=True)
-        return torch.relu(responses - norm * (threshold / math.sqrt(responses.shape[1])))
+        least = norm * (threshold / math.sqrt(responses.shape[1]))
+        if torch.is_inference_mode_enabled():
+            return responses.sub_(least).relu_()
+        return torch.relu(responses - least)
+
+    def _averages(self) -> torch.Tensor:
+        """Build the matrix that averages over the positions of each region."""
+        height, width = self._map_size
+        averages = torch.zeros(*self.pool, height, width, dtype=torch.float64)
+        for row, rows in enumerate(self._regions(0)):
+            for column, columns in enumerate(self._regions(1)):
+                averages[row, column, rows, columns] = 1.0
+        averages = averages.reshape(-1, height * width)
+        return averages / averages.sum(dim=1, keepdim=True)
+
+    def _regions(self, axis: int) -> list[slice]:
+        edges = region_edges(self._map_size[axis], self.pool[axis])
+        return [slice(start, stop) for start, stop in pairwise(edges)]
 
     def _pooled(self, codes: torch.Tensor) -> torch.Tensor:
-        rows, columns = (region_edges(n, k) for n, k in zip(self._map_size, self.pool, strict=True))
-        pooled = [
-            (region.mean if self.pooling == "mean" else region.amax)(dim=(1, 2))
-            for top, bottom in pairwise(rows)
-            for left, right in pairwise(columns)
-            for region in [codes[:, top:bottom, left:right]]
-        ]
+        if self.pooling == "mean":
+            return torch.matmul(self.averages, codes.flatten(1, 2)).flatten(1)
+        regions = [(rows, columns) for rows in self._regions(0) for columns in self._regions(1)]
+        pooled = [codes[:, rows, columns].amax(dim=(1, 2)) for rows, columns in regions]
         return torch.cat(pooled, dim=1)
