@@ -85,7 +85,7 @@ def plot(sections, path):
     for ax, data, title in zip(
         axes,
         ("digits", "Fashion-MNIST"),
-        ("digits 64 -> 128, batch 128", "Fashion-MNIST 784 -> 1,024, batch 256"),
+        ("digits 64 -> 128", "Fashion-MNIST 784 -> 1,024"),
         strict=False,
     ):
         names, values = against_the_loop(sections, data)
@@ -95,7 +95,7 @@ def plot(sections, path):
     ranges = [row["ratio"][1:] for row in rows]
     bars(axes[2], [row["name"] for row in rows], [row["ratio"][0] for row in rows], ranges)
     axes[2].set(
-        title="Regularizers, 784 -> 1,024, batch 256",
+        title="Regularizers, 784 -> 1,024",
         xlabel="time per epoch; Autoencoder = 1",
     )
     figure.savefig(path, dpi=110)
