@@ -17,11 +17,11 @@ from sklearn_ae._engine._objective import LOSSES
 from sklearn_ae._engine._runtime import PRECISIONS, codes_dtype
 from sklearn_ae._validation import (
     Interval,
-    InvalidParameterError,
     StrOptions,
     check_codes,
     check_data,
     check_no_booleans,
+    check_widths,
     fit_context,
     output_container,
     restored_on_error,
@@ -634,12 +634,7 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
     def _check_parameters(self):
         check_no_booleans(self)
-        for width in self.hidden_layer_sizes:
-            if isinstance(width, bool) or not isinstance(width, Integral) or width < 1:
-                raise InvalidParameterError(
-                    f"The 'hidden_layer_sizes' parameter of {type(self).__name__} must hold "
-                    f"positive integers. Got {self.hidden_layer_sizes!r} instead."
-                )
+        check_widths(self, "hidden_layer_sizes")
 
     def _check_output(self):
         container = output_container(self)

@@ -31,12 +31,12 @@ from sklearn_ae._patches import PatchFeatures
 from sklearn_ae._validation import (
     HasMethods,
     Interval,
-    InvalidParameterError,
     MissingValues,
     StrOptions,
     check_data,
     check_no_booleans,
     check_sample_weight,
+    check_widths,
     check_y,
     fit_context,
     restored_on_error,
@@ -156,12 +156,7 @@ class _FineTuned(CopiesMixin, BaseEstimator):
 
     def _check_parameters(self):
         check_no_booleans(self)
-        for width in self.head_hidden_layer_sizes:
-            if isinstance(width, bool) or not isinstance(width, Integral) or width < 1:
-                raise InvalidParameterError(
-                    f"The 'head_hidden_layer_sizes' parameter of {type(self).__name__} must hold "
-                    f"positive integers. Got {self.head_hidden_layer_sizes!r} instead."
-                )
+        check_widths(self, "head_hidden_layer_sizes")
         if self.encoder is None:
             return
         if self.autoencoder is not None:

@@ -60,6 +60,7 @@ __all__ = [
     "check_no_booleans",
     "check_pair",
     "check_sample_weight",
+    "check_widths",
     "check_y",
     "clone_parametrized",
     "fit_context",
@@ -294,6 +295,25 @@ def check_pair(part: Any, name: str) -> tuple[int, int]:
             f"{type(part).__name__}({name}={value!r}) must be a positive integer or a pair of them."
         )
     return int(pair[0]), int(pair[1])
+
+
+def check_widths(estimator: Any, name: str) -> None:
+    """Check a parameter that holds the widths of layers.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose parameter it is.
+
+    name : str
+        The parameter.
+    """
+    value = getattr(estimator, name)
+    if not all(map(_is_size, value)):
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {type(estimator).__name__} must hold positive integers. "
+            f"Got {value!r} instead."
+        )
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from sklearn_ae._engine._batches import Rows
-from sklearn_ae._engine._best_weights import BestWeights
 from sklearn_ae._engine._objective import Objective
 from sklearn_ae._engine._runtime import (
     global_generators,
@@ -27,7 +26,7 @@ from sklearn_ae._engine._supervised import (
     build_head,
     frozen_epochs,
 )
-from sklearn_ae._engine._training import check_callback, check_weights, copied_callbacks
+from sklearn_ae._engine._training import check_weights, made_callbacks
 from sklearn_ae._patch_encoder import PatchEncoder
 from sklearn_ae.modules import DenseEncoder
 from sklearn_ae.penalties import L1
@@ -111,8 +110,7 @@ def check_before_pretraining(params: dict[str, Any], X: Any) -> None:
     X : ndarray, torch.Tensor or scipy.sparse CSR of shape (n_samples, n_features)
         Validated data.
     """
-    for callback in copied_callbacks(params["callbacks"]):
-        check_callback(callback[1] if isinstance(callback, tuple) else callback, params)
+    made_callbacks(params)
     dtype = torch.float64 if X.dtype in (np.float64, torch.float64) else torch.float32
     rows = Rows(X[:8], torch.device("cpu"), dtype)
     x = rows.dense(rows.take(slice(None)))
@@ -161,10 +159,6 @@ def _net(
     kept = params["keep_corruption"]
     rate = params["encoder_learning_rate"]
     encoder_rate = {} if rate is None else {"lr": rate, "initial_lr": rate}
-    callbacks = copied_callbacks(params["callbacks"])
-    if params["early_stopping"]:
-        stop = BestWeights(patience=params["n_iter_no_change"], threshold=params["tol"])
-        callbacks.append(("early_stopping", stop))
     return SupervisedNet(
         module,
         network["objective"] or Objective("squared_error", L1(), 0.0),
@@ -189,7 +183,7 @@ def _net(
         lr=params["learning_rate"],
         batch_size=params["batch_size"],
         max_epochs=params["max_epochs"],
-        callbacks=callbacks,
+        callbacks=made_callbacks(params),
         verbose=params["verbose"],
         device=str(device),
         train_split=None,

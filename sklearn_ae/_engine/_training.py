@@ -28,7 +28,7 @@ from sklearn_ae._engine._runtime import (
 )
 from sklearn_ae.modules import DenseDecoder, DenseEncoder, build_autoencoder
 
-__all__ = ["OPTIMIZERS", "check_callback", "check_weights", "copied_callbacks", "train"]
+__all__ = ["OPTIMIZERS", "check_weights", "made_callbacks", "train"]
 
 OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 
@@ -116,7 +116,7 @@ def _net(
         lr=params["learning_rate"],
         batch_size=params["batch_size"],
         max_epochs=params["max_epochs"],
-        callbacks=_callbacks(params),
+        callbacks=made_callbacks(params),
         verbose=params["verbose"],
         device=str(rows.device),
         train_split=None,
@@ -139,29 +139,30 @@ def _module(
     return module
 
 
-def _callbacks(params: dict[str, Any]) -> list[Any]:
-    callbacks = copied_callbacks(params["callbacks"])
+def made_callbacks(params: dict[str, Any]) -> list[Any]:
+    """Copy and check the callbacks of the user, and add early stopping.
+
+    Parameters
+    ----------
+    params : dict
+        With ``callbacks``, ``early_stopping``, ``n_iter_no_change``, ``tol`` and
+        ``learning_rate_schedule``.
+
+    Returns
+    -------
+    callbacks : list
+        skorch callbacks, or tuples of a name and a callback.
+    """
+    callbacks = _copied_callbacks(params["callbacks"])
     for callback in callbacks:
-        check_callback(callback[1] if isinstance(callback, tuple) else callback, params)
+        _check_callback(callback[1] if isinstance(callback, tuple) else callback, params)
     if params["early_stopping"]:
         stop = BestWeights(patience=params["n_iter_no_change"], threshold=params["tol"])
         callbacks.append(("early_stopping", stop))
     return callbacks
 
 
-def copied_callbacks(callbacks: Any) -> list[Any]:
-    """Copy the callbacks of the user.
-
-    Parameters
-    ----------
-    callbacks : list or None
-        skorch callbacks, or tuples of a name and a callback.
-
-    Returns
-    -------
-    callbacks : list
-        Copies in the same form.
-    """
+def _copied_callbacks(callbacks: Any) -> list[Any]:
     for callback in callbacks or []:
         named = callback[1] if isinstance(callback, tuple) and len(callback) == 2 else callback
         if not hasattr(named, "on_train_begin"):
@@ -175,17 +176,7 @@ def copied_callbacks(callbacks: Any) -> list[Any]:
     ]
 
 
-def check_callback(callback: Any, params: dict[str, Any]) -> None:
-    """Refuse a callback that the other parameters leave without effect.
-
-    Parameters
-    ----------
-    callback : skorch callback
-        The callback.
-
-    params : dict
-        With ``early_stopping`` and ``learning_rate_schedule``.
-    """
+def _check_callback(callback: Any, params: dict[str, Any]) -> None:
     name = type(callback).__name__
     monitor = getattr(callback, "monitor", None)
     if isinstance(monitor, str) and monitor.startswith("valid") and not params["early_stopping"]:

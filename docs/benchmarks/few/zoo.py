@@ -9,7 +9,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from few import ours
-from few.boosting import MODELS
+from few.boosting import scores
 from few.draws import Draws
 from few.results import Row, timed
 from sklearn_ae import AutoencoderClassifier
@@ -48,19 +48,19 @@ def zoo(draws, quick):
     target = TargetDraws(
         draws.n_draws, draws.n_labeled // 2, draws.n_unlabeled, draws.n_test, draws.epochs
     )
-    yield Row("raw pixels", _scores(target, lambda X: X))
+    yield Row("raw pixels", scores(target, lambda X: X))
     for name, source in (
         ("network trained on the other five classes, with all their labels", _related),
         ("network trained on handwritten digits, with all their labels", _digits),
     ):
         encode, seconds = timed(lambda source=source: _supervised(draws, *source(draws)))
-        yield Row(name, _scores(target, encode), seconds)
+        yield Row(name, scores(target, encode), seconds)
     conv, seconds = timed(lambda: ours.conv(draws).fit(target.X))
     yield Row(
-        "the same network, pretrained without labels", _scores(target, conv.transform), seconds
+        "the same network, pretrained without labels", scores(target, conv.transform), seconds
     )
     made, seconds = timed(lambda: ours.patches(draws).fit(target.X))
-    yield Row("PatchFeatures, without labels", _scores(target, made.transform), seconds)
+    yield Row("PatchFeatures, without labels", scores(target, made.transform), seconds)
 
 
 def _related(draws):
@@ -89,9 +89,3 @@ def _supervised(draws, X, y, epochs, flip):
         return np.vstack([encoder(torch.from_numpy(part)).numpy() for part in parts])
 
     return encode
-
-
-def _scores(target, encode):
-    from few.draws import accuracies
-
-    return {name: accuracies(target, encode, make) for name, make in MODELS.items()}
