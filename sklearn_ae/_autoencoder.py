@@ -15,7 +15,10 @@ from sklearn_ae._copies import CopiesMixin
 from sklearn_ae._engine._inference import in_csr, into, reconstruction, results
 from sklearn_ae._engine._objective import LOSSES
 from sklearn_ae._engine._runtime import PRECISIONS, codes_dtype
+from sklearn_ae._tasks import epoch_tasks
 from sklearn_ae._validation import (
+    NO_TASK,
+    CallbackSupportMixin,
     Interval,
     StrOptions,
     check_codes,
@@ -44,7 +47,13 @@ _STRUCTURE = (
 )
 
 
-class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Autoencoder(
+    CopiesMixin,
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
     r"""An autoencoder with every regularizer, all of them off by default.
 
     A network encodes each row into ``n_components`` codes and decodes them into the row again; the
@@ -368,9 +377,10 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         DivergenceError
             If the loss stops being finite. The estimator is then as it was before.
         """
+        context = self._init_callback_context(max_subtasks=self.max_epochs)
         with restored_on_error(self):
             go_on = self.warm_start and hasattr(self, "net_")
-            return self._train(X, self.net_ if go_on else None)
+            return self._train(X, y, self.net_ if go_on else None, context)
 
     @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y=None):
@@ -406,8 +416,9 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
             "learning_rate_schedule": "constant",
             "keep_optimizer": True,
         }
+        context = self._init_callback_context(task_name="partial_fit", max_subtasks=1)
         with restored_on_error(self):
-            return self._train(X, getattr(self, "net_", None), **once)
+            return self._train(X, y, getattr(self, "net_", None), context, **once)
 
     def transform(self, X):
         """Encode X; nothing is corrupted or dropped out.
@@ -582,7 +593,7 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
         check_is_fitted(self)
         return check_data(self, X, dtype=self._codes_dtype, reset=False)
 
-    def _train(self, X, previous, **changes):
+    def _train(self, given, y=None, previous=None, context=NO_TASK, **changes):
         # skorch takes a second to import; only training needs it.
         from sklearn_ae._engine._training import train
 
@@ -599,29 +610,37 @@ class Autoencoder(CopiesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
                 "fitted network, which partial_fit and warm_start go on with. Call fit with "
                 "warm_start=False to start anew."
             )
-        X = check_data(self, X, dtype=codes_dtype(self.precision), reset=previous is None)
+        X = check_data(self, given, dtype=codes_dtype(self.precision), reset=previous is None)
         params = {name: getattr(self, name) for name in Autoencoder._parameter_constraints}
         params |= {"keep_optimizer": self.warm_start, **changes}
-        seed = 0
+        seed, n_iter, curve, held_out = 0, 0, [], []
         if previous is None:
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        net = train(params, X, seed, previous)
-        curve = net.history[:, "train_loss"] if net.history else []
-        held_out = net.history[:, "valid_loss"] if params["early_stopping"] else None
-        if previous is None:
-            self.n_iter_, self.loss_curve_, self.validation_loss_curve_ = 0, [], None
-        self.n_iter_ += len(curve)
-        self.loss_curve_ = self.loss_curve_ + curve
-        if held_out is not None:
-            self.validation_loss_curve_ = (self.validation_loss_curve_ or []) + held_out
-        self.net_ = net
-        self._structure = structure
+        else:
+            n_iter, curve = self.n_iter_, self.loss_curve_
+            held_out = self.validation_loss_curve_ or []
+
+        def attributes(net):
+            losses = net.history[:, "train_loss"] if net.history else []
+            validation = net.history[:, "valid_loss"] if params["early_stopping"] else []
+            return {
+                "n_iter_": n_iter + len(losses),
+                "loss_curve_": curve + losses,
+                "validation_loss_curve_": held_out + validation or None,
+                "net_": net,
+                "_structure": structure,
+            }
+
+        context.call_on_fit_task_begin(estimator=self, X=given, y=y)
+        tasks = epoch_tasks(context, self, attributes, X=given, y=y)
+        vars(self).update(attributes(train(params, X, seed, previous, tasks)))
+        context.call_on_fit_task_end(estimator=self, X=given, y=y, reconstruction_attributes={})
         return self
 
     def _start(self, X):
         """Build the network as fit does, and do not train it."""
         with restored_on_error(self):
-            return self._train(X, None, max_epochs=0, early_stopping=False)
+            return self._train(X, max_epochs=0, early_stopping=False)
 
     def _current_structure(self):
         structure = {name: getattr(self, name) for name in _STRUCTURE}

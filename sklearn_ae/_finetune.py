@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_classifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, check_random_state, compute_sample_weight
@@ -28,7 +29,9 @@ from sklearn_ae._labels import (
 )
 from sklearn_ae._network import network_of_autoencoder, network_of_encoder
 from sklearn_ae._patches import PatchFeatures
+from sklearn_ae._tasks import epoch_tasks
 from sklearn_ae._validation import (
+    CallbackSupportMixin,
     HasMethods,
     Interval,
     MissingValues,
@@ -46,7 +49,7 @@ from sklearn_ae._validation import (
 __all__ = ["AutoencoderClassifier", "AutoencoderRegressor"]
 
 
-class _FineTuned(CopiesMixin, BaseEstimator):
+class _FineTuned(CopiesMixin, CallbackSupportMixin, BaseEstimator):
     """What classifier and regressor share."""
 
     _parameter_constraints: dict = {
@@ -104,13 +107,18 @@ class _FineTuned(CopiesMixin, BaseEstimator):
         DivergenceError
             If the loss stops being finite. The estimator is then as it was before.
         """
+        pretrains = self.encoder is None and self.pretrain
+        pretrains = pretrains and not isinstance(self.autoencoder, FrozenEstimator)
+        context = self._init_callback_context(max_subtasks=1 + pretrains)
         with restored_on_error(self):
-            return self._fit(X, y, sample_weight)
+            return self._fit(X, y, sample_weight, context)
 
-    def _fit(self, X, y, sample_weight):
+    def _fit(self, X, y, sample_weight, context):
         # skorch takes a second to import; only training needs it.
         from sklearn_ae._engine._finetuning import check_before_pretraining, finetune
 
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        given = {"X": X, "y": y, "metadata": metadata}
         self._check_parameters()
         rng = check_random_state(self.random_state)
         X = check_data(self, X, dtype=self._dtype(), reset=True)
@@ -119,11 +127,12 @@ class _FineTuned(CopiesMixin, BaseEstimator):
         split = self._split(target, rng) if self.early_stopping else None
         check_before_pretraining(self.get_params(deep=False), X)
         seed = rng.randint(np.iinfo(np.int32).max)
+        context.call_on_fit_task_begin(estimator=self, **given)
         if self.encoder is not None:
             autoencoder, network = None, network_of_encoder(self.encoder)
         else:
             inner_seed = None if self.random_state is None else rng
-            autoencoder, network = network_of_autoencoder(self, X, inner_seed)
+            autoencoder, network = network_of_autoencoder(self, X, inner_seed, context)
         dtype = np.int64 if target.ndim == 1 else self._dtype()
         data = {
             "X": X if labeled is None else X[labeled],
@@ -133,11 +142,24 @@ class _FineTuned(CopiesMixin, BaseEstimator):
             "n_outputs": self._n_outputs(target),
             "loss": "cross_entropy" if target.ndim == 1 else "squared_error",
         }
-        net = finetune(self.get_params(deep=False), network, data, seed)
-        self.autoencoder_, self.net_, self._n_widest = autoencoder, net, network["n_widest"]
-        self.n_iter_ = len(net.history)
-        self.loss_curve_ = net.history[:, "train_loss"]
-        self.validation_loss_curve_ = net.history[:, "valid_loss"] if split else None
+
+        def attributes(net):
+            return {
+                "autoencoder_": autoencoder,
+                "net_": net,
+                "_n_widest": network["n_widest"],
+                "n_iter_": len(net.history),
+                "loss_curve_": net.history[:, "train_loss"],
+                "validation_loss_curve_": net.history[:, "valid_loss"] if split else None,
+            }
+
+        task = context.subcontext(task_name="fine-tune", max_subtasks=self.max_epochs)
+        task.call_on_fit_task_begin(estimator=self, **given)
+        tasks = epoch_tasks(task, self, attributes, **given)
+        net = finetune(self.get_params(deep=False), network, data, seed, tasks)
+        vars(self).update(attributes(net))
+        for ended in (task, context):
+            ended.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **given)
         return self
 
     def _scored_rows(self, X, y, sample_weight):

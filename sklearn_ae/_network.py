@@ -11,6 +11,7 @@ from sklearn_ae._denoising import DenoisingAutoencoder
 from sklearn_ae._engine._objective import Objective
 from sklearn_ae._inner import check_frozen, cloned, thawed
 from sklearn_ae._patches import PatchFeatures
+from sklearn_ae._tasks import fit_as_task
 
 __all__ = ["network_of_autoencoder", "network_of_encoder", "network_of_fitted"]
 
@@ -43,7 +44,7 @@ def network_of_encoder(encoder):
     }
 
 
-def network_of_autoencoder(owner, X, random_state):
+def network_of_autoencoder(owner, X, random_state, context):
     """Train the owner's autoencoder on X, or only build it, and take it apart.
 
     Parameters
@@ -57,6 +58,9 @@ def network_of_autoencoder(owner, X, random_state):
 
     random_state : int, RandomState instance or None
         Seeds what has no seed.
+
+    context : sklearn.callback.CallbackContext
+        The task of the owner.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def network_of_autoencoder(owner, X, random_state):
     if isinstance(autoencoder, FrozenEstimator):
         check_frozen(autoencoder, X.shape[1])
     elif owner.pretrain:
-        autoencoder.fit(X, None)
+        fit_as_task(context, owner, autoencoder, X, name="pretrain")
     else:
         _start(steps, X)
     return autoencoder, network_of_fitted(autoencoder)

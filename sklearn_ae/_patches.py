@@ -21,7 +21,10 @@ from sklearn_ae._images import cell_names
 from sklearn_ae._inner import check_frozen, cloned, thawed
 from sklearn_ae._patch_encoder import PatchEncoder, map_size, normalize_contrast
 from sklearn_ae._sparse import SparseAutoencoder
+from sklearn_ae._tasks import fit_as_task
 from sklearn_ae._validation import (
+    NO_TASK,
+    CallbackSupportMixin,
     HasMethods,
     Interval,
     StrOptions,
@@ -44,7 +47,7 @@ def _default():
     return SparseAutoencoder(256, alpha=0.5, batch_size=512, learning_rate=3e-3, max_epochs=20)
 
 
-class PatchFeatures(TransformerMixin, BaseEstimator):
+class PatchFeatures(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     r"""Features of images: what an autoencoder of small patches finds, pooled over regions.
 
     Patches at random places are normalized in contrast and whitened, and an autoencoder learns from
@@ -243,8 +246,10 @@ class PatchFeatures(TransformerMixin, BaseEstimator):
         UserWarning
             If there are fewer patches than values in a patch.
         """
+        trains = not isinstance(self.autoencoder, FrozenEstimator)
+        context = self._init_callback_context(max_subtasks=int(trains))
         with restored_on_error(self):
-            return self._fit(X, trained=True)
+            return self._fit(X, y, context)
 
     def transform(self, X):
         """Encode the patches of each image and pool their codes.
@@ -308,7 +313,7 @@ class PatchFeatures(TransformerMixin, BaseEstimator):
         widest = max(len(self.mean_), thawed(self.autoencoder_)._widest)
         return max(math.prod(positions) * widest, self._n_features_out)
 
-    def _fit(self, X, trained):
+    def _fit(self, given, y=None, context=NO_TASK, trained=True):
         check_no_booleans(self)
         rng = check_random_state(self.random_state)
         seed = None if self.random_state is None else rng
@@ -316,17 +321,21 @@ class PatchFeatures(TransformerMixin, BaseEstimator):
         autoencoder = cloned(inner, self, seed)
         self._check_inner(thawed(autoencoder))
         dtype = codes_dtype(thawed(autoencoder).precision)
-        X = check_data(self, X, dtype=dtype, reset=True, accept_sparse=False)
+        X = check_data(self, given, dtype=dtype, reset=True, accept_sparse=False)
         shapes = self._checked_shapes(X.shape[1])
         if isinstance(autoencoder, FrozenEstimator):
             check_frozen(autoencoder, math.prod(shapes["patch_size"]) * shapes["shape"][2])
+        context.call_on_fit_task_begin(estimator=self, X=given, y=y)
         # One thread where others would hang or are taken, as in a worker.
         with limited_threads(_MANY):
             patches = self._sampled(X, shapes, rng)
         mean, whitening = self._whitening(patches)
         whitened = ((patches - mean) @ whitening).astype(dtype)
         if not isinstance(autoencoder, FrozenEstimator):
-            (autoencoder.fit if trained else autoencoder._start)(whitened)
+            if trained:
+                fit_as_task(context, self, autoencoder, whitened, name="fit-autoencoder")
+            else:
+                autoencoder._start(whitened)
         self.mean_, self.whitening_ = mean.astype(dtype), whitening.astype(dtype)
         self.autoencoder_ = autoencoder
         self._shapes = shapes
@@ -335,6 +344,7 @@ class PatchFeatures(TransformerMixin, BaseEstimator):
             "pooling": self.pooling,
             "threshold": self.threshold if self.encoding == "threshold" else None,
         }
+        context.call_on_fit_task_end(estimator=self, X=given, y=y, reconstruction_attributes={})
         return self
 
     def _start(self, X):

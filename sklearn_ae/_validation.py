@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from numbers import Integral
 from typing import Any
 
@@ -45,7 +45,39 @@ from sklearn.utils.validation import (
 )
 from sklearn.utils.validation import check_array, validate_data
 
+
+class _NoTask:
+    """Stands for the context of a task that no callback hears of."""
+
+    def subcontext(self, **kwargs: Any) -> _NoTask:
+        return self
+
+    def propagate_callback_context(self, sub_estimator: Any) -> Any:
+        return nullcontext()
+
+    def call_on_fit_task_begin(self, **kwargs: Any) -> _NoTask:
+        return self
+
+    def call_on_fit_task_end(self, **kwargs: Any) -> bool:
+        return False
+
+
+NO_TASK = _NoTask()
+
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:  # scikit-learn before 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands for scikit-learn's: before 1.9 estimators have no callbacks."""
+
+        def _init_callback_context(self, **kwargs: Any) -> _NoTask:
+            return NO_TASK
+
+
 __all__ = [
+    "NO_TASK",
+    "CallbackSupportMixin",
     "HasMethods",
     "Interval",
     "InvalidParameterError",

@@ -27,7 +27,9 @@ from sklearn_ae._labels import (
     labels_at,
     warn_of_minus_one,
 )
+from sklearn_ae._tasks import fit_as_task
 from sklearn_ae._validation import (
+    CallbackSupportMixin,
     HasMethods,
     MissingValues,
     check_method_params,
@@ -53,7 +55,7 @@ def _estimator_has(attribute):
     return check
 
 
-class LabeledOnly(MetaEstimatorMixin, BaseEstimator):
+class LabeledOnly(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """Fit an estimator on the labeled rows of X only.
 
     The last step of a pipeline whose earlier steps, an autoencoder among them, learn from all
@@ -180,8 +182,11 @@ class LabeledOnly(MetaEstimatorMixin, BaseEstimator):
         if is_classifier(self):
             self._check_minus_one(y, labels)
         estimator = clone(self.estimator)
-        estimator.fit(X, labels, **params)
+        context = self._init_callback_context(max_subtasks=1)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=labels)
+        fit_as_task(context, self, estimator, X, labels, name="fit-estimator", **params)
         self.estimator_ = estimator
+        context.call_on_fit_task_end(estimator=self, X=X, y=labels, reconstruction_attributes={})
         return self
 
     @available_if(_estimator_has("predict"))

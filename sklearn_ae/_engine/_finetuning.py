@@ -39,7 +39,11 @@ _MAX_ENTRIES = 2**22
 
 @torch.inference_mode(False)
 def finetune(
-    params: dict[str, Any], network: dict[str, Any], data: dict[str, Any], seed: int
+    params: dict[str, Any],
+    network: dict[str, Any],
+    data: dict[str, Any],
+    seed: int,
+    tasks: Any = None,
 ) -> SupervisedNet:
     """Put a head on a copy of an encoder and train both.
 
@@ -58,6 +62,9 @@ def finetune(
 
     seed : int
         Decides every random number.
+
+    tasks : object, default=None
+        With methods ``begin()`` and ``end(net)``, called around each epoch.
 
     Returns
     -------
@@ -86,7 +93,7 @@ def finetune(
         module = SupervisedModule(encoder, head, decoder)
         net = _net(params, network, data["loss"], module, dtype, stream_seed)
         with alone, torch.enable_grad():
-            net.initialize().partial_fit(rows)
+            net.initialize().train_watched(rows, tasks)
         check_weights(net)
     return net
 

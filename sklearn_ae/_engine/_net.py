@@ -8,16 +8,21 @@ from typing import Any
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
+from skorch.callbacks import EarlyStopping, EpochTimer
 from skorch.utils import TeeGenerator
 
 from sklearn_ae._engine._batches import Batches, Rows
+from sklearn_ae._engine._epoch_line import ActiveCodes, EpochLine
 from sklearn_ae._engine._objective import DivergenceError
 from sklearn_ae._engine._portable import arrays, portable, tensors
 from sklearn_ae._engine._runtime import resolve_device
 from sklearn_ae.corruptions import random_mask
 
 __all__ = ["ReconstructionNet"]
+
+
+class _EndOfTraining(Exception):
+    """Training ends after this epoch."""
 
 
 class ReconstructionNet(NeuralNet):
@@ -111,11 +116,10 @@ class ReconstructionNet(NeuralNet):
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
-        if not self.lean:
-            return super()._default_callbacks
-        # PrintLog makes its table even where it prints nothing.
-        log = [("print_log", PrintLog())] if self.verbose else []
-        return [("epoch_timer", EpochTimer()), *log]
+        log = [("print_log", EpochLine())] if self.verbose else []
+        if self.lean:
+            return [("epoch_timer", EpochTimer()), *log]
+        return [item for item in super()._default_callbacks if item[0] != "print_log"] + log
 
     def initialize(self) -> ReconstructionNet:
         """Initialize skorch's components and the generator."""
@@ -188,9 +192,12 @@ class ReconstructionNet(NeuralNet):
             self._initialize_optimizer()
             if state is not None:
                 self.optimizer_.load_state_dict(state)
+        self.stopped_ = False
         self.notify("on_train_begin", X=X, y=y)
         try:
             self.fit_loop(X, y, **fit_params)
+        except _EndOfTraining:
+            pass
         except KeyboardInterrupt:
             # skorch's EarlyStopping ends the loop by the exception that Ctrl-C raises.
             if not any(
@@ -201,6 +208,47 @@ class ReconstructionNet(NeuralNet):
         self.notify("on_train_end", X=X, y=y)
         self._set_training(False)
         return self
+
+    def train_watched(self, X: Any, tasks: Any) -> None:
+        """Train, and tell ``tasks`` where each epoch begins and ends.
+
+        Parameters
+        ----------
+        X : Rows
+            The data.
+
+        tasks : object or None
+            With methods ``begin()`` and ``end(net)``, whose result may end training.
+        """
+        self.tasks_ = tasks
+        try:
+            self.partial_fit(X)
+        finally:
+            del self.tasks_
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Tell skorch's callbacks, and around them the tasks of scikit-learn's.
+
+        Parameters
+        ----------
+        method_name : str
+            The event.
+
+        **cb_kwargs
+            Passed on.
+        """
+        tasks = self.__dict__.get("tasks_")
+        if tasks is not None and method_name == "on_epoch_begin":
+            tasks.begin()
+        try:
+            super().notify(method_name, **cb_kwargs)
+        finally:
+            # A callback may end training by an exception, and its epoch ends all the same.
+            if tasks is not None and method_name == "on_epoch_end":
+                self._set_training(False)
+                self.stopped_ |= tasks.end(self)
+        if method_name == "on_epoch_end" and self.stopped_:
+            raise _EndOfTraining
 
     def get_dataset(self, X: Any, y: Any = None) -> Rows:
         """Return the data as rows on the device."""
@@ -302,6 +350,8 @@ class ReconstructionNet(NeuralNet):
         """Run an epoch; without listeners to batches, read the loss once, at its end."""
         if iterator is None:
             return
+        if training and self.verbose:
+            step_fn = ActiveCodes(step_fn)
         if self.lean:
             loss = self._lean_epoch(iterator, training, prefix, step_fn)
         else:
@@ -317,6 +367,8 @@ class ReconstructionNet(NeuralNet):
                 f"Training diverged in epoch {len(self.history)}: the {prefix} loss is {loss}. "
                 "Scale the input (StandardScaler, MinMaxScaler) or lower learning_rate."
             )
+        if training and self.verbose:
+            self.history.record("active", step_fn.share)
 
     def _lean_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any) -> float:
         total = torch.zeros((), dtype=self.dtype, device=self.device)
@@ -340,7 +392,8 @@ class ReconstructionNet(NeuralNet):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        state.pop("remaining_", None)
+        for name in ("remaining_", "tasks_"):
+            state.pop(name, None)
         optimizer = state.pop("optimizer_", None)
         if optimizer is not None:
             state["_optimizer_state"] = arrays(optimizer.state_dict())

@@ -35,7 +35,11 @@ OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 
 @torch.inference_mode(False)
 def train(
-    params: dict[str, Any], X: Any, seed: int, previous: ReconstructionNet | None = None
+    params: dict[str, Any],
+    X: Any,
+    seed: int,
+    previous: ReconstructionNet | None = None,
+    tasks: Any = None,
 ) -> ReconstructionNet:
     """Train a new net, or a copy of an earlier one further.
 
@@ -52,6 +56,9 @@ def train(
 
     previous : ReconstructionNet, default=None
         Where to go on from. It is left as it is.
+
+    tasks : object, default=None
+        With methods ``begin()`` and ``end(net)``, called around each epoch.
 
     Returns
     -------
@@ -87,7 +94,7 @@ def train(
         if draws and previous is not None and previous.global_states_:
             set_global_states(previous.global_states_, device)
         with torch.enable_grad():
-            net.partial_fit(rows)
+            net.train_watched(rows, tasks)
         net.global_states_ = global_states(device) if draws else None
         check_weights(net)
     return net

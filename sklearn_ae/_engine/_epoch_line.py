@@ -1,0 +1,70 @@
+"""What ``verbose=1`` prints."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from numbers import Number
+from typing import Any
+
+from skorch.callbacks import PrintLog
+
+__all__ = ["ActiveCodes", "EpochLine"]
+
+
+class ActiveCodes:
+    """A training step that counts the codes that are not zero.
+
+    Parameters
+    ----------
+    step : callable
+        The step itself.
+    """
+
+    def __init__(self, step: Callable[..., dict[str, Any]]) -> None:
+        self.step = step
+        self.n_active: Any = 0
+        self.n_codes = 0
+
+    def __call__(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Take the step."""
+        result = self.step(batch, **fit_params)
+        codes = result["y_pred"][1]
+        self.n_active = self.n_active + codes.detach().count_nonzero()
+        self.n_codes += codes.numel()
+        return result
+
+    @property
+    def share(self) -> float:
+        """Share of the codes that were not zero."""
+        return float(self.n_active) / self.n_codes
+
+
+def _write(line: str) -> None:
+    # In one piece, so that lines of several workers stay whole.
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+class EpochLine(PrintLog):
+    """Print a line an epoch that needs no header; also what callbacks of the user record."""
+
+    _KNOWN = ("epoch", "train_loss", "valid_loss", "active", "dur")
+
+    def __init__(self) -> None:
+        super().__init__(sink=_write)
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Print the line."""
+        row = net.history[-1]
+        parts = [f"epoch {row['epoch']}/{net.max_epochs}", f"loss {row['train_loss']:.6g}"]
+        if "valid_loss" in row:
+            parts.append(f"validation loss {row['valid_loss']:.6g}")
+        parts.append(f"{100 * row['active']:.1f} % of codes active")
+        parts += [
+            f"{name} {value:.6g}"
+            for name, value in row.items()
+            if isinstance(value, Number) and not isinstance(value, bool)
+            if name not in self._KNOWN and not name.endswith(("_best", "_batch_count"))
+        ]
+        self._sink(", ".join([*parts, f"{row['dur']:.2f} s"]), net.verbose)
