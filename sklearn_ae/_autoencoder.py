@@ -7,14 +7,16 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn import get_config
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._copies import CopiesMixin
+from sklearn_ae._diagram import DiagramMixin, told
 from sklearn_ae._engine._inference import in_csr, into, reconstruction, results
 from sklearn_ae._engine._objective import LOSSES
 from sklearn_ae._engine._runtime import PRECISIONS, codes_dtype
+from sklearn_ae._health import warn_of_codes, warn_of_scale, warn_unfinished
 from sklearn_ae._tasks import epoch_tasks
 from sklearn_ae._validation import (
     NO_TASK,
@@ -23,10 +25,14 @@ from sklearn_ae._validation import (
     StrOptions,
     check_codes,
     check_data,
+    check_feature_names_in,
     check_no_booleans,
+    check_prefix,
     check_widths,
     fit_context,
+    is_size,
     output_container,
+    prefixed,
     restored_on_error,
 )
 from sklearn_ae.corruptions import CORRUPTIONS
@@ -49,8 +55,8 @@ _STRUCTURE = (
 
 class Autoencoder(
     CopiesMixin,
+    DiagramMixin,
     CallbackSupportMixin,
-    ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     BaseEstimator,
 ):
@@ -175,6 +181,10 @@ class Autoencoder(
         codes are zero. XGBoost takes the absent entries of a sparse matrix for missing values, not
         for zeros: never train it on one kind and apply it to the other.
 
+    prefix : str, default=None
+        What the names of the features begin with; None stands for the name of the class in lower
+        case. XGBoost refuses names with ``[``, ``]`` or ``<``, and so does this.
+
     warm_start : bool, default=False
         Whether ``fit`` goes on from the fitted network, with the state of the optimizer and of the
         random numbers, instead of starting anew.
@@ -190,6 +200,9 @@ class Autoencoder(
     ----------
     components_ : ndarray of shape (n_components, n_features)
         Weights of the encoder. Only where the encoder is one built-in dense layer.
+
+    dead_components_ : ndarray of int of shape (n_dead,)
+        The components whose code is zero for every row that was last trained on.
 
     net_ : skorch.NeuralNet
         The trained net; ``net_.module_`` is the torch module, with ``encoder`` and ``decoder``.
@@ -282,10 +295,14 @@ class Autoencoder(
         "precision": [StrOptions(set(PRECISIONS))],
         "features": [StrOptions({"all", "code"})],
         "output": [StrOptions({"csr", "dense"})],
+        "prefix": [str, None],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
+
+    # Values that suggested_grid gives.
+    _strengths = {}
 
     def __init__(
         self,
@@ -317,6 +334,7 @@ class Autoencoder(
         precision="float32",
         features="code",
         output="dense",
+        prefix=None,
         warm_start=False,
         verbose=0,
         random_state=None,
@@ -348,6 +366,7 @@ class Autoencoder(
         self.precision = precision
         self.features = features
         self.output = output
+        self.prefix = prefix
         self.warm_start = warm_start
         self.verbose = verbose
         self.random_state = random_state
@@ -376,11 +395,19 @@ class Autoencoder(
 
         DivergenceError
             If the loss stops being finite. The estimator is then as it was before.
+
+        Warns
+        -----
+        UserWarning
+            If some columns of X outweigh all others; if codes are zero or the same for all rows.
+
+        ConvergenceWarning
+            If under early stopping the validation loss still fell when the epochs were over.
         """
         context = self._init_callback_context(max_subtasks=self.max_epochs)
         with restored_on_error(self):
             go_on = self.warm_start and hasattr(self, "net_")
-            return self._train(X, y, self.net_ if go_on else None, context)
+            return self._train(X, y, self.net_ if go_on else None, context, warns=True)
 
     @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y=None):
@@ -557,14 +584,52 @@ class Autoencoder(
             ``features="all"`` as in ``_layer0_17``, and with an encoder that names its codes as it
             does.
         """
-        names = super().get_feature_names_out(input_features)
+        check_is_fitted(self)
+        check_feature_names_in(self, input_features, generate_names=False)
         suffixes = getattr(self.net_.module_.encoder, "code_names", None)
         if self._gives_all:
             suffixes = [f"_layer{i}_{k}" for i, n in enumerate(self._widths) for k in range(n)]
-        if suffixes is not None:
-            prefix = type(self).__name__.lower()
-            names = np.asarray([f"{prefix}{suffix}" for suffix in suffixes], dtype=object)
-        return names
+        return prefixed(self, range(self._n_features_out) if suffixes is None else suffixes)
+
+    @classmethod
+    def suggested_grid(cls, n_features, *, prefix=""):
+        """Suggest values to search, for data that are standardized or in [0, 1].
+
+        Score them by the step behind: :meth:`score` would always choose the widest and the least
+        regularized.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of columns of X.
+
+        prefix : str, default=""
+            What goes in front of each name, such as ``"sparseautoencoder__"`` for a step of a
+            pipeline.
+
+        Returns
+        -------
+        grid : dict of str to list
+            Values of each parameter, for :class:`~sklearn.model_selection.GridSearchCV`,
+            :class:`~sklearn.model_selection.HalvingGridSearchCV`, or one by one for
+            ``trial.suggest_categorical(name, values)`` of Optuna.
+
+        Raises
+        ------
+        ValueError
+            If ``n_features`` is not a positive integer.
+
+        Examples
+        --------
+        >>> from sklearn_ae import SparseAutoencoder
+        >>> SparseAutoencoder.suggested_grid(64)
+        {'n_components': [64, 128, 256], 'alpha': [0.03, 0.1, 0.3, 1.0]}
+        """
+        if not is_size(n_features):
+            raise ValueError(f"n_features={n_features!r} must be a positive integer.")
+        widths = sorted({min(max(factor * int(n_features), 16), 4096) for factor in (1, 2, 4)})
+        grid = {"n_components": widths, **cls._strengths}
+        return {f"{prefix}{name}": list(values) for name, values in grid.items()}
 
     @property
     def _widths(self):
@@ -593,7 +658,7 @@ class Autoencoder(
         check_is_fitted(self)
         return check_data(self, X, dtype=self._codes_dtype, reset=False)
 
-    def _train(self, given, y=None, previous=None, context=NO_TASK, **changes):
+    def _train(self, given, y=None, previous=None, context=NO_TASK, warns=False, **changes):
         # skorch takes a second to import; only training needs it.
         from sklearn_ae._engine._training import train
 
@@ -613,6 +678,8 @@ class Autoencoder(
         X = check_data(self, given, dtype=codes_dtype(self.precision), reset=previous is None)
         params = {name: getattr(self, name) for name in Autoencoder._parameter_constraints}
         params |= {"keep_optimizer": self.warm_start, **changes}
+        if warns:
+            warn_of_scale(X)
         seed, n_iter, curve, held_out = 0, 0, [], []
         if previous is None:
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
@@ -633,7 +700,13 @@ class Autoencoder(
 
         context.call_on_fit_task_begin(estimator=self, X=given, y=y)
         tasks = epoch_tasks(context, self, attributes, X=given, y=y)
-        vars(self).update(attributes(train(params, X, seed, previous, tasks)))
+        net = train(params, X, seed, previous, tasks)
+        vars(self).update(attributes(net))
+        self.dead_components_ = net.dead_components_
+        if warns:
+            warn_of_codes(self, net.idle_)
+            if not net.stopped_:
+                warn_unfinished(self, len(net.history))
         context.call_on_fit_task_end(estimator=self, X=given, y=y, reconstruction_attributes={})
         return self
 
@@ -641,6 +714,12 @@ class Autoencoder(
         """Build the network as fit does, and do not train it."""
         with restored_on_error(self):
             return self._train(X, max_epochs=0, early_stopping=False)
+
+    def _diagram(self):
+        if not hasattr(self, "net_"):
+            return None
+        module = self.net_.module_
+        return [told("encoder", module.encoder), told("decoder", module.decoder)]
 
     def _current_structure(self):
         structure = {name: getattr(self, name) for name in _STRUCTURE}
@@ -653,6 +732,7 @@ class Autoencoder(
 
     def _check_parameters(self):
         check_no_booleans(self)
+        check_prefix(self)
         check_widths(self, "hidden_layer_sizes")
 
     def _check_output(self):

@@ -6,7 +6,7 @@ import warnings
 from sklearn.exceptions import InconsistentVersionWarning
 from torch import nn
 
-from sklearn_ae._engine._portable import portable
+from sklearn_ae._engine._portable import portable, refill
 from sklearn_ae._validation import clone_parametrized
 from sklearn_ae._version import __version__
 
@@ -56,3 +56,5 @@ class CopiesMixin:
                 stacklevel=2,
             )
         super().__setstate__(state)
+        held = [*vars(self).values(), *vars(self).get("_structure", {}).values()]
+        refill([value for value in held if isinstance(value, nn.Module)])

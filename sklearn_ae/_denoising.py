@@ -113,6 +113,10 @@ class DenoisingAutoencoder(Autoencoder):
         codes are zero. XGBoost takes the absent entries of a sparse matrix for missing values, not
         for zeros: never train it on one kind and apply it to the other.
 
+    prefix : str, default=None
+        What the names of the features begin with; None stands for the name of the class in lower
+        case. XGBoost refuses names with ``[``, ``]`` or ``<``, and so does this.
+
     warm_start : bool, default=False
         Whether ``fit`` goes on from the fitted network, with the state of the optimizer and of the
         random numbers, instead of starting anew.
@@ -128,6 +132,9 @@ class DenoisingAutoencoder(Autoencoder):
     ----------
     components_ : ndarray of shape (n_components, n_features)
         Weights of the encoder. Only where the encoder is one built-in dense layer.
+
+    dead_components_ : ndarray of int of shape (n_dead,)
+        The components whose code is zero for every row that was last trained on.
 
     net_ : skorch.NeuralNet
         The trained net; ``net_.module_`` is the torch module, with ``encoder`` and ``decoder``.
@@ -194,6 +201,8 @@ class DenoisingAutoencoder(Autoencoder):
         if name not in {"penalty", "alpha", "dropout"}
     }
 
+    _strengths = {"corruption_level": (0.1, 0.3, 0.5)}
+
     def __init__(
         self,
         n_components=256,
@@ -221,6 +230,7 @@ class DenoisingAutoencoder(Autoencoder):
         precision="float32",
         features="code",
         output="dense",
+        prefix=None,
         warm_start=False,
         verbose=0,
         random_state=None,
@@ -250,6 +260,7 @@ class DenoisingAutoencoder(Autoencoder):
             precision=precision,
             features=features,
             output=output,
+            prefix=prefix,
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,

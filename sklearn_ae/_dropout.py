@@ -107,6 +107,10 @@ class DropoutAutoencoder(Autoencoder):
         codes are zero. XGBoost takes the absent entries of a sparse matrix for missing values, not
         for zeros: never train it on one kind and apply it to the other.
 
+    prefix : str, default=None
+        What the names of the features begin with; None stands for the name of the class in lower
+        case. XGBoost refuses names with ``[``, ``]`` or ``<``, and so does this.
+
     warm_start : bool, default=False
         Whether ``fit`` goes on from the fitted network, with the state of the optimizer and of the
         random numbers, instead of starting anew.
@@ -122,6 +126,9 @@ class DropoutAutoencoder(Autoencoder):
     ----------
     components_ : ndarray of shape (n_components, n_features)
         Weights of the encoder. Only where the encoder is one built-in dense layer.
+
+    dead_components_ : ndarray of int of shape (n_dead,)
+        The components whose code is zero for every row that was last trained on.
 
     net_ : skorch.NeuralNet
         The trained net; ``net_.module_`` is the torch module, with ``encoder`` and ``decoder``.
@@ -182,6 +189,8 @@ class DropoutAutoencoder(Autoencoder):
         if name not in {"penalty", "alpha", "corruption", "corruption_level"}
     }
 
+    _strengths = {"dropout": (0.2, 0.4, 0.6)}
+
     def __init__(
         self,
         n_components=256,
@@ -208,6 +217,7 @@ class DropoutAutoencoder(Autoencoder):
         precision="float32",
         features="code",
         output="dense",
+        prefix=None,
         warm_start=False,
         verbose=0,
         random_state=None,
@@ -236,6 +246,7 @@ class DropoutAutoencoder(Autoencoder):
             precision=precision,
             features=features,
             output=output,
+            prefix=prefix,
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,

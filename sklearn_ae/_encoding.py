@@ -53,6 +53,7 @@ ATTRIBUTES = (
     "_target_scale",
     "autoencoder_",
     "classes_",
+    "dead_components_",
     "feature_names_in_",
     "loss_curve_",
     "mean_",

@@ -17,8 +17,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from sklearn_ae._copies import CopiesMixin
+from sklearn_ae._diagram import DiagramMixin, told
 from sklearn_ae._engine._inference import into, results
 from sklearn_ae._engine._runtime import codes_dtype
+from sklearn_ae._health import warn_unfinished
 from sklearn_ae._inner import thawed
 from sklearn_ae._labels import (
     as_array,
@@ -49,7 +51,7 @@ from sklearn_ae._validation import (
 __all__ = ["AutoencoderClassifier", "AutoencoderRegressor"]
 
 
-class _FineTuned(CopiesMixin, CallbackSupportMixin, BaseEstimator):
+class _FineTuned(CopiesMixin, DiagramMixin, CallbackSupportMixin, BaseEstimator):
     """What classifier and regressor share."""
 
     _parameter_constraints: dict = {
@@ -158,9 +160,19 @@ class _FineTuned(CopiesMixin, CallbackSupportMixin, BaseEstimator):
         tasks = epoch_tasks(task, self, attributes, **given)
         net = finetune(self.get_params(deep=False), network, data, seed, tasks)
         vars(self).update(attributes(net))
+        if not net.stopped_:
+            warn_unfinished(self, len(net.history))
         for ended in (task, context):
             ended.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **given)
         return self
+
+    def _diagram(self):
+        if not hasattr(self, "net_"):
+            return None
+        module, head = self.net_.module_, self.net_.module_.head
+        sizes = [layer.in_features for layer in head if hasattr(layer, "in_features")]
+        widths = " → ".join(str(n) for n in (*sizes, head[-1].out_features))
+        return [told("encoder", module.encoder), (f"head: {widths}", f"head: {head!r}")]
 
     def _scored_rows(self, X, y, sample_weight):
         """Leave out the rows that hold the marker."""

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.random import sample_without_replacement
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ae._diagram import DiagramMixin
 from sklearn_ae._engine._batches import as_tensor
 from sklearn_ae._engine._inference import into, results
 from sklearn_ae._engine._runtime import codes_dtype, limited_threads
@@ -33,7 +34,9 @@ from sklearn_ae._validation import (
     check_image_shape,
     check_no_booleans,
     check_pair,
+    check_prefix,
     fit_context,
+    prefixed,
     restored_on_error,
 )
 
@@ -47,7 +50,7 @@ def _default():
     return SparseAutoencoder(256, alpha=0.5, batch_size=512, learning_rate=3e-3, max_epochs=20)
 
 
-class PatchFeatures(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class PatchFeatures(DiagramMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator):
     r"""Features of images: what an autoencoder of small patches finds, pooled over regions.
 
     Patches at random places are normalized in contrast and whitened, and an autoencoder learns from
@@ -106,6 +109,10 @@ class PatchFeatures(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     threshold : float, default=1.0
         In standard deviations of the pre-activations at a position. Unused under
         ``encoding="codes"``.
+
+    prefix : str, default=None
+        What the names of the features begin with; None stands for the name of the class in lower
+        case. XGBoost refuses names with ``[``, ``]`` or ``<``, and so does this.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the choice of patches, and of the autoencoder if its own ``random_state`` is None.
@@ -185,6 +192,7 @@ class PatchFeatures(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         "pooling": [StrOptions({"max", "mean"})],
         "encoding": [StrOptions({"codes", "threshold"})],
         "threshold": [Interval(Real, -np.inf, np.inf, closed="neither")],
+        "prefix": [str, None],
         "random_state": ["random_state"],
     }
 
@@ -203,6 +211,7 @@ class PatchFeatures(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         pooling="mean",
         encoding="threshold",
         threshold=1.0,
+        prefix=None,
         random_state=None,
     ):
         self.autoencoder = autoencoder
@@ -217,6 +226,7 @@ class PatchFeatures(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         self.pooling = pooling
         self.encoding = encoding
         self.threshold = threshold
+        self.prefix = prefix
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -287,9 +297,7 @@ class PatchFeatures(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         check_feature_names_in(self, input_features, generate_names=False)
-        prefix = type(self).__name__.lower()
-        names = cell_names(self._shapes["pool"], self._n_units)
-        return np.asarray([f"{prefix}{name}" for name in names], dtype=object)
+        return prefixed(self, cell_names(self._shapes["pool"], self._n_units))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -297,6 +305,14 @@ class PatchFeatures(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         dtype = codes_dtype(getattr(inner, "precision", "float32"))
         tags.transformer_tags.preserves_dtype = [dtype.__name__]
         return tags
+
+    def _diagram(self):
+        if not hasattr(self, "autoencoder_"):
+            return None
+        (height, width), (rows, columns) = self._shapes["patch_size"], self._shapes["pool"]
+        patches = f"patches: {height} x {width}{', whitened' if self.whiten else ''}"
+        pooled = f"pooled: {rows} x {columns} regions → {self._n_features_out}"
+        return [(patches, patches), thawed(self.autoencoder_), (pooled, pooled)]
 
     @property
     def _n_units(self):
@@ -315,6 +331,7 @@ class PatchFeatures(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
     def _fit(self, given, y=None, context=NO_TASK, trained=True):
         check_no_booleans(self)
+        check_prefix(self)
         rng = check_random_state(self.random_state)
         seed = None if self.random_state is None else rng
         inner = _default() if self.autoencoder is None else self.autoencoder

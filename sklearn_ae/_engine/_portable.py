@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-__all__ = ["arrays", "portable", "tensors"]
+__all__ = ["arrays", "portable", "refill", "tensors"]
 
 
 class _Weight:
@@ -48,6 +49,24 @@ def portable(modules: dict[Any, Any]) -> dict[Any, Any]:
             if id(tensor) not in memo and tensor.dtype != torch.bfloat16:
                 memo[id(tensor)] = _Weight(tensor)
     return copy.deepcopy(modules, memo)
+
+
+def refill(modules: Iterable[nn.Module]) -> None:
+    """Give modules their weights where a road of persistence left what stands for them.
+
+    Parameters
+    ----------
+    modules : iterable of torch.nn.Module
+        What was restored. ``pickle`` restores the weights by itself, skops does not.
+    """
+    memo: dict[int, torch.Tensor] = {}
+    for module in modules:
+        for part in module.modules():
+            for held in (part._parameters, part._buffers):
+                for name, value in held.items():
+                    if isinstance(value, _Weight):
+                        tensor = memo.setdefault(id(value), _restore(value.array, value.trained))
+                        held[name] = tensor
 
 
 def _tensors_of(module: Any) -> list[torch.Tensor]:

@@ -14,6 +14,7 @@ from torch import nn
 
 from sklearn_ae._engine._batches import Rows
 from sklearn_ae._engine._best_weights import BestWeights
+from sklearn_ae._engine._dead import inspect_codes, start_alive
 from sklearn_ae._engine._inference import all_finite
 from sklearn_ae._engine._net import ReconstructionNet
 from sklearn_ae._engine._objective import DivergenceError, Objective
@@ -26,7 +27,7 @@ from sklearn_ae._engine._runtime import (
     resolve_precision,
     set_global_states,
 )
-from sklearn_ae.modules import DenseDecoder, DenseEncoder, build_autoencoder
+from sklearn_ae.modules import DenseDecoder, DenseEncoder, TopK, build_autoencoder
 
 __all__ = ["OPTIMIZERS", "check_weights", "made_callbacks", "train"]
 
@@ -84,6 +85,8 @@ def train(
     net = _net(params, rows, module, objective, **parts).initialize()
     if previous is not None:
         net.continue_from(previous)
+    elif net.revive:
+        start_alive(net, rows)
     # Modules and functions of the user may draw from torch's global generators.
     draws = _has_user_code(params)
     alone = global_generators(stream_seed, device) if draws else nullcontext()
@@ -97,6 +100,8 @@ def train(
             net.train_watched(rows, tasks)
         net.global_states_ = global_states(device) if draws else None
         check_weights(net)
+        net._set_training(False)
+        net.dead_components_, net.idle_ = inspect_codes(net, rows)
     return net
 
 
@@ -117,6 +122,7 @@ def _net(
         dtype=rows.dtype,
         autocast=resolve_precision(params["precision"], rows.device),
         sparse_input=rows.sparse_input,
+        revive=_revives(params),
         optimizer=getattr(torch.optim, OPTIMIZERS[params["optimizer"]]),
         optimizer__weight_decay=params["weight_decay"],
         optimizer__fused=rows.device.type in ("cpu", "cuda"),
@@ -128,6 +134,13 @@ def _net(
         device=str(rows.device),
         train_split=None,
     )
+
+
+def _revives(params: dict[str, Any]) -> bool:
+    # Where weights are tied, a component draws what it looks for, at a length that suits neither.
+    built_in = params["encoder"] is None and params["decoder"] is None
+    built_in = built_in and not params["tied_weights"]
+    return built_in and isinstance(params["activation"], TopK) and params["activation"].revive
 
 
 def _module(

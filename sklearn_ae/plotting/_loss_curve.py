@@ -52,7 +52,7 @@ class LossCurveDisplay:
     >>> from sklearn_ae import Autoencoder
     >>> from sklearn_ae.plotting import LossCurveDisplay
     >>> X = minmax_scale(load_digits().data)
-    >>> autoencoder = Autoencoder(16, max_epochs=3, early_stopping=True, random_state=0).fit(X)
+    >>> autoencoder = Autoencoder(16, max_epochs=20, early_stopping=True, random_state=0).fit(X)
     >>> display = LossCurveDisplay.from_estimator(autoencoder)
     >>> len(display.ax_.lines)
     2

@@ -1,0 +1,150 @@
+"""Components that no row makes fire: found, and kept from becoming so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from sklearn_ae._engine._batches import Batches, Rows
+from sklearn_ae._engine._inference import reconstruction
+
+__all__ = ["RESTARTING", "inspect_codes", "restart", "start_alive"]
+
+# Share of the epochs after which components start anew; the others let them settle.
+RESTARTING = 0.75
+
+_BLOCK = 1024
+# Rows that the start and new starts are made from.
+_N_ROWS = 4096
+# Share of its fair number of rows that a component gets anew.
+_SHARE = 0.5
+# Codes whose range is this share of their size are the same for all rows.
+_CONSTANT = 1e-4
+
+
+@torch.no_grad()
+def inspect_codes(net: Any, rows: Rows) -> tuple[np.ndarray, float]:
+    """Find out which components never fire, and for how many rows the codes say nothing.
+
+    Parameters
+    ----------
+    net : ReconstructionNet
+        A net in evaluation mode.
+
+    rows : Rows
+        The training data, read only as far as it takes to see every component fire.
+
+    Returns
+    -------
+    dead : ndarray of int
+        The components whose code is 0 for every row.
+
+    idle : float
+        Share of the rows that were read for which all codes are 0; 1 where every component has
+        about the same code for all rows.
+    """
+    fired: Any = None
+    n_empty = n_read = 0
+    for x, target in Batches(rows, _BLOCK):
+        codes = net.module_.encoder(target.clone() if net.copies_input else x)
+        low, high = codes.amin(dim=0), codes.amax(dim=0)
+        if fired is None:
+            fired, lowest, highest = codes.new_zeros(codes.shape[1], dtype=torch.bool), low, high
+        active = codes != 0
+        fired |= active.any(dim=0)
+        n_empty, n_read = n_empty + int((~active.any(dim=1)).sum()), n_read + len(codes)
+        lowest, highest = torch.minimum(lowest, low), torch.maximum(highest, high)
+        size = torch.maximum(lowest.abs(), highest.abs())
+        varies = ((highest - lowest) > _CONSTANT * size).any()
+        if fired.all() and varies:
+            break
+    return np.flatnonzero(~fired.cpu().numpy()), n_empty / n_read if varies else 1.0
+
+
+@torch.no_grad()
+def start_alive(net: Any, rows: Rows) -> None:
+    """Let every component begin with as good a chance as any other to be among the strongest.
+
+    Encoder and decoder start as mirrors, with atoms of unit norm; the biases take the mean of the
+    data off the pre-activations and into the output. Random weights without it favor, on data whose
+    mean is not 0, the components that happen to point along the mean.
+
+    Parameters
+    ----------
+    net : ReconstructionNet
+        A new net with the built-in encoder and decoder.
+
+    rows : Rows
+        The training data.
+    """
+    encoder, decoder = net.module_.encoder, net.module_.decoder
+    decoder.normalize_atoms()
+    decoder.mirror(encoder)
+    step = max(1, len(rows) // _N_ROWS)
+    x = rows.dense(rows.take(slice(None, None, step)))
+    layer, mean = encoder.layers[-1], x.mean(dim=0)
+    layer.bias.copy_(-(layer.weight @ encoder.last_input(x).mean(dim=0)))
+    logits = net.criterion_.loss == "binary_cross_entropy"
+    decoder.layers[-1].bias.copy_(mean.clamp(0.01, 0.99).logit() if logits else mean)
+
+
+@torch.no_grad()
+def restart(net: Any, rows: Rows, dead: torch.Tensor) -> None:
+    """Aim dead components at what the network misses of the rows that it reconstructs worst.
+
+    Each takes the direction of the error of a row, drawn in proportion to the squared error, and a
+    bias with which it is among the k strongest for half as many rows as a component is on average.
+    Its atom adds what is missed there, shared with the others that start on the same rows, and the
+    optimizer forgets it. In a deeper network the direction is that of the row's hidden codes, and
+    the atom starts at 0.
+
+    Parameters
+    ----------
+    net : ReconstructionNet
+        A net of built-in parts in evaluation mode, after an epoch.
+
+    rows : Rows
+        The training data.
+
+    dead : torch.Tensor of int
+        The components.
+    """
+    module, generator = net.module_, net.generator_
+    layer, atoms = module.encoder.layers[-1], module.decoder.layers[0]
+    alive = torch.ones(len(layer.weight), dtype=torch.bool, device=dead.device)
+    alive[dead] = False
+    drawn = torch.randperm(len(rows), generator=generator, device=generator.device)[:_N_ROWS]
+    x = rows.dense(rows.take(drawn))
+    hidden, codes = module.encoder.last_input(x), module.encoder(x)
+    missed = x - reconstruction(net)(codes)
+    errors = missed.square().sum(dim=1)
+    if not alive.any() or not errors.any():
+        return
+    again = len(dead) > len(x)
+    chosen = torch.multinomial(errors, len(dead), replacement=again, generator=generator)
+    one_layer = len(module.encoder.layers) == 1
+    aim = missed[chosen] if one_layer else hidden[chosen] - hidden.mean(dim=0)
+    aim = aim / _norm(aim).clamp_min(1e-12)
+    weight = aim * _norm(layer.weight[alive]).mean()
+    # A row with fewer than k codes lets anything above 0 in.
+    weakest = codes.masked_fill(codes <= 0, torch.inf).amin(dim=1)
+    weakest = weakest.masked_fill(weakest.isinf(), 0)
+    n_won = max(1, round(_SHARE * len(x) * module.encoder.activation.k / len(alive)))
+    margin = weakest - weight @ hidden.T
+    bias = margin.kthvalue(n_won, dim=1, keepdim=True).values
+    won = margin <= bias
+    rivals = (won * won.sum(dim=0)).sum(dim=1, keepdim=True) / won.sum(dim=1, keepdim=True)
+    wanted = (errors.sqrt()[chosen] / weakest[chosen].clamp_min(1e-6)).unsqueeze(1)
+    length = wanted.clamp_max(_norm(atoms.weight[alive]).mean()) / rivals
+    layer.weight[dead], layer.bias[dead] = weight, bias.squeeze(1)
+    atoms.weight[dead] = aim * length if one_layer else torch.zeros_like(atoms.weight[dead])
+    for parameter in (layer.weight, layer.bias, atoms.weight):
+        for moment in net.optimizer_.state.get(parameter, {}).values():
+            if moment.shape == parameter.shape:
+                moment[dead] = 0
+
+
+def _norm(rows: torch.Tensor) -> torch.Tensor:
+    return torch.linalg.vector_norm(rows, dim=1, keepdim=True)

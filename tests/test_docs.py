@@ -1,0 +1,203 @@
+"""The documentation, without building it: names, links, examples, and a newcomer's own table."""
+
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.preprocessing import StandardScaler
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+MODULES = [
+    "sklearn_ae",
+    "sklearn_ae.augmentations",
+    "sklearn_ae.corruptions",
+    "sklearn_ae.datasets",
+    "sklearn_ae.modules",
+    "sklearn_ae.penalties",
+    "sklearn_ae.plotting",
+    "sklearn_ae.semi_supervised",
+]
+# What a build leaves behind is no source.
+GENERATED = {"_build", "auto_examples", "generated", "backreferences"}
+PAGES = sorted(
+    path
+    for pattern in ("*.md", "*.rst")
+    for path in DOCS.rglob(pattern)
+    if not GENERATED & set(path.relative_to(DOCS).parts[:-1])
+    and path.relative_to(DOCS).parts[0] not in {"changes", "_templates"}
+    and path.name != "sg_execution_times.rst"
+)
+MARKDOWN = [ROOT / "README.md", *(path for path in PAGES if path.suffix == ".md")]
+
+
+def name_of(path):
+    return str(path.relative_to(ROOT))
+
+
+def prose(path):
+    """Return the text of a page without its code, where brackets mean something else."""
+    text = re.sub(r"^(```+|~~~+)[^`\n]*\n.*?^\1$", "", path.read_text(), flags=re.M | re.S)
+    return re.sub(r"(?<!\})`[^`\n]+`", "", text)
+
+
+def anchors(path):
+    """Return the anchors of the headings, spelled as GitHub and MyST spell them."""
+    text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.M | re.S)
+    titles = re.findall(r"^#+ +(.+?) *$", text, flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def in_toctrees(path):
+    """Return the files that the tables of contents of a page list."""
+    entries = []
+    for block in re.findall(r"^```\{toctree\}\n(.*?)^```$", path.read_text(), re.M | re.S):
+        entries += [line.strip() for line in block.splitlines() if line and line[0] != ":"]
+    return [path.parent / entry for entry in entries if entry]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_api_page_has_every_public_name(module):
+    _, _, rest = (DOCS / "api" / "index.rst").read_text().partition(f".. automodule:: {module}\n")
+    part = rest.partition(".. automodule::")[0]
+    listed = re.findall(r"^   (\w+)$", part, flags=re.M)
+    listed += re.findall(r"^\.\. py:data:: (\w+)$", part, flags=re.M)
+    assert sorted(listed) == sorted(importlib.import_module(module).__all__)
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=name_of)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"https?:", link):
+            continue
+        target, _, anchor = link.partition("#")
+        path = (page.parent / target).resolve() if target else page
+        if path.relative_to(ROOT).parts[:2] == ("docs", "auto_examples"):
+            assert path.name == "index.rst", f"{link} is made by the build: use {{ref}}"
+            continue
+        assert path.exists(), link
+        assert not anchor or anchor in anchors(path), link
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=name_of)
+def test_examples_and_included_files_exist(page):
+    text = page.read_text()
+    examples = re.findall(r"sphx_glr_auto_examples_(\w+)\.py", text)
+    examples += re.findall(r"auto_examples/images/sphx_glr_(\w+)_\d{3}\.png", text)
+    examples += re.findall(r"auto_examples/(\w+)\.html", text)
+    for example in examples:
+        assert (ROOT / "examples" / f"{example}.py").exists(), example
+    for included in re.findall(r"^```\{(?:literal)?include\} (\S+)$", text, flags=re.M):
+        assert (page.parent / included).exists(), included
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=name_of)
+def test_names_of_the_package_exist(page):
+    for name in re.findall(r"\{(?:class|func|meth|mod)\}`~?(sklearn_ae[\w.]*)`", page.read_text()):
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError:
+            module, _, member = name.rpartition(".")
+            assert member in importlib.import_module(module).__all__, name
+
+
+def test_every_page_is_in_the_table_of_contents():
+    reached, todo = set(), [DOCS / "index"]
+    while todo:
+        page = todo.pop().resolve()
+        path = next(
+            (p for s in (".md", ".rst") if (p := page.with_name(page.name + s)).exists()), None
+        )
+        if path is None:
+            assert page == (DOCS / "auto_examples" / "index").resolve(), page
+            continue
+        if path not in reached and path.is_relative_to(DOCS):
+            reached.add(path)
+            todo += in_toctrees(path)
+    assert not set(PAGES) - reached
+
+
+def test_examples_of_the_gallery_have_an_order():
+    names = [path.name for path in (ROOT / "examples").glob("plot_*.py")]
+    numbers = [re.match(r"plot_(\d\d)_\w+\.py$", name)[1] for name in names]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_how_it_works_names_every_file():
+    text = (DOCS / "how_it_works.md").read_text()
+    package = ROOT / "sklearn_ae"
+    files = [*package.glob("*.py"), *package.glob("_engine/*.py")]
+    missing = {path.name for path in files if path.name != "__init__.py"}
+    assert not {name for name in missing if f"  {name}" not in text}
+
+
+def test_how_it_works_shows_the_contract_of_imports():
+    text = (DOCS / "how_it_works.md").read_text()
+    shown = re.findall(r"^  -> (.+)$", text, flags=re.M)
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert shown == settings["tool"]["importlinter"]["contracts"][0]["layers"]
+
+
+def test_readme_builds_the_documentation_by_one_command():
+    block = (ROOT / "README.md").read_text().partition("<!-- docs command -->\n")[2]
+    _, command, _ = re.split(r"^```(?:bash)?\n", block, maxsplit=2, flags=re.M)
+    install, build = command.strip().split(" && ")
+    assert install == 'pip install -e ".[docs]"'
+    assert build == "sphinx-build -W -b html docs docs/_build/html"
+
+
+def equivalents():
+    text = (DOCS / "coming_from.md").read_text()
+    blocks = re.findall(r"^sklearn-ae\n```python\n(.*?)^```$", text, flags=re.M | re.S)
+    assert len(blocks) == len(re.findall(r"^## ", text, flags=re.M))
+    return blocks
+
+
+@pytest.mark.parametrize("code", equivalents(), ids=lambda code: re.findall(r"= (\w+)\(", code)[0])
+def test_equivalents_of_other_packages_run(code):
+    X = load_digits().data[:100] / 16
+    names = {"X": X, "table": pd.DataFrame(X), "columns": StandardScaler()}
+    exec(code, names)
+    result = names["scores"] if "scores" in names else names["features"]
+    assert np.isfinite(result).all()
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A CSV file of 120 rows with missing values, categories and labels of every other row."""
+    rng = np.random.default_rng(0)
+    n_rows = 120
+    age, income = rng.normal(40, 9, n_rows), rng.lognormal(1, 0.5, n_rows)
+    label = (age + 5 * income + rng.normal(0, 3, n_rows) > 54).astype(int)
+    frame = pd.DataFrame(
+        {
+            "age": np.where(rng.random(n_rows) < 0.1, np.nan, age),
+            "income": np.where(rng.random(n_rows) < 0.1, np.nan, income),
+            "city": rng.choice(["Oslo", "Rome", "Lima", None], n_rows),
+            "bought": np.where(np.arange(n_rows) % 2, np.nan, label),
+        }
+    )
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    return frame
+
+
+def test_a_newcomers_table(table, tmp_path):
+    def script(name, *arguments):
+        command = [sys.executable, "-W", "error", DOCS / name, "table.csv", *arguments]
+        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    assert float(script("own_csv.py", "bought").split()[1]) > 0.6
+    assert script("own_csv_apply.py").split() == ["True", "True"]
+    predictions = pd.read_csv(tmp_path / "predictions.csv")["prediction"]
+    assert set(predictions) == {0, 1}
+    assert len(predictions) == len(table)
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
