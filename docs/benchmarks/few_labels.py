@@ -22,6 +22,7 @@ from pathlib import Path
 from time import perf_counter
 
 import machine
+import torch
 from few import TABLES
 from few.draws import Draws
 from few.results import as_json, markdown
@@ -50,6 +51,7 @@ def main():
             "rows": as_json(rows),
             "note": TABLES[name].__doc__,
             "seconds": round(perf_counter() - start),
+            "threads": torch.get_num_threads(),
             "date": date.today().isoformat(),
         }
         print("\n" + markdown(results["tables"][name]["rows"]) + "\n", flush=True)

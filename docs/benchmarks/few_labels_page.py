@@ -28,7 +28,7 @@ paired differences from the first row of the table (or the row named "from scrat
 pixels at the same number of labels) with its standard error. Pretraining is the same for all
 draws. XGBoost is `XGBClassifier(max_bin=64)`, the linear model
 `make_pipeline(StandardScaler(), LogisticRegression(C=0.1))`, the same for every kind of feature.
-What to make of it is in [the guide](../guide.md#images).
+What to make of it is in [the guide](../user_guide/images.md).
 """
 
 TITLES = {
@@ -54,7 +54,10 @@ def main():
         if name not in tables:
             continue
         table = tables[name]
-        parts.append(f"## {title}\n\n{table['note'].strip()}\n\n{markdown(table['rows'])}\n")
+        note = table["note"].strip()
+        if table.get("threads", 2) == 1:
+            note += " Trained on one thread, on a machine that was busy."
+        parts.append(f"## {title}\n\n{note}\n\n{markdown(table['rows'])}\n")
         if name == "labels":
             parts.append("![Accuracy against labels and unlabeled images](few_labels.png)\n")
     parts.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sklearn.pipeline import make_union
 from xgboost import XGBClassifier
 
 from few import ours, rivals
@@ -73,11 +74,19 @@ def variants(draws):
         yield f"threshold {threshold}", ours.patches(draws, threshold=threshold)
     sparse = SparseAutoencoder
     yield "TopK(16)", ours.patches(draws, sparse(alpha=0.0, activation=TopK(k=16)))
-    wide = {"n_components": 800, "batch_size": 512, "max_epochs": 20}
+    yield "256 and 256 units, patches of 4 and 8", _sizes(draws, (4, 8))
+    yield "pooled 4 x 4", ours.patches(draws, pool=4)
+    yield "patches of 4 and 8, pooled 4 x 4", _sizes(draws, (4, 8), pool=4)
+    yield "patches of 5, 7 and 9, pooled 4 x 4", _sizes(draws, (5, 7, 9), pool=4)
+    wide = {"n_components": 800, "batch_size": 512, "learning_rate": 3e-3, "alpha": 0.5}
     yield (
-        "800 units, pooled 4 x 4",
-        ours.patches(draws, sparse(**wide), n_patches=400_000, threshold=1.5, pool=4),
+        "800 units, threshold 1.5",
+        ours.patches(draws, sparse(**wide, max_epochs=20), n_patches=400_000, threshold=1.5),
     )
+
+
+def _sizes(draws, sizes, **params):
+    return make_union(*(ours.patches(draws, patch_size=size, **params) for size in sizes))
 
 
 def codes_row(draws, name, key, estimator):

@@ -9,6 +9,7 @@ from sklearn.decomposition import PCA, MiniBatchNMF
 from sklearn.neural_network import BernoulliRBM
 
 from sklearn_ae import PatchFeatures, SparseAutoencoder
+from sklearn_ae._patch_encoder import normalize_contrast
 
 __all__ = ["kmeans_patches", "nmf", "pca", "rbm"]
 
@@ -38,22 +39,18 @@ def kmeans_patches(X, n_components=256, image_shape=(28, 28)):
     patches = PatchFeatures(
         SparseAutoencoder(2, max_epochs=1), image_shape=image_shape, random_state=0
     )
-    seen = {}
-    patches.fit(X)
-    network = patches._network()
+    network = patches.fit(X)._network()
     rows = torch.from_numpy(X[:: max(1, len(X) // 3000)])
-    from sklearn_ae._patch_encoder import normalize_contrast
-
     cut = network._patches(rows)
     index = torch.randperm(len(cut), generator=torch.Generator().manual_seed(0))[:200_000]
     whitened = network._whitened(normalize_contrast(cut[index], patches.contrast_epsilon))
     kmeans = MiniBatchKMeans(n_components, batch_size=4096, n_init=3, max_iter=50, random_state=0)
     centers = torch.from_numpy(kmeans.fit(whitened.numpy()).cluster_centers_.astype(np.float32))
-    seen["norms"] = centers.square().sum(dim=1)
+    norms = centers.square().sum(dim=1)
 
     def triangle(whitened):
         squares = whitened.square().sum(dim=1, keepdim=True)
-        distance = (squares + seen["norms"] - 2 * whitened @ centers.T).clamp_min(0).sqrt()
+        distance = (squares + norms - 2 * whitened @ centers.T).clamp_min(0).sqrt()
         return torch.relu(distance.mean(dim=1, keepdim=True) - distance)
 
     network.threshold = None
