@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral, Real
 
 import numpy as np
@@ -700,11 +701,11 @@ class Autoencoder(
 
         context.call_on_fit_task_begin(estimator=self, X=given, y=y)
         tasks = epoch_tasks(context, self, attributes, X=given, y=y)
-        net = train(params, X, seed, previous, tasks)
+        net, self.dead_components_, idle = train(params, X, seed, previous, tasks)
         vars(self).update(attributes(net))
-        self.dead_components_ = net.dead_components_
         if warns:
-            warn_of_codes(self, net.idle_)
+            n_steps = self.n_iter_ * math.ceil(X.shape[0] / self.batch_size)
+            warn_of_codes(self, idle, n_steps)
             if not net.stopped_:
                 warn_unfinished(self, len(net.history))
         context.call_on_fit_task_end(estimator=self, X=given, y=y, reconstruction_attributes={})

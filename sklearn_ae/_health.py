@@ -19,6 +19,8 @@ _LARGE = 100
 _CARRIED, _FEW = 0.99, 0.05
 _MANY_DEAD = 0.75
 _MANY_IDLE = 0.5
+# Before that, codes are mostly those of the random start.
+_MANY_STEPS = 100
 # Share of the validation loss that the last epoch may take off.
 _FALLING = 0.01
 
@@ -51,7 +53,7 @@ def warn_of_scale(X):
         )
 
 
-def warn_of_codes(estimator, idle):
+def warn_of_codes(estimator, idle, n_steps):
     """Warn where most components never fire, or where the codes of most rows say nothing.
 
     Parameters
@@ -61,16 +63,23 @@ def warn_of_codes(estimator, idle):
 
     idle : float
         Share of the rows whose codes are all 0; 1 where codes are the same for all rows.
+
+    n_steps : int
+        Steps of the optimizer so far.
     """
+    if n_steps < _MANY_STEPS:
+        return
     n_dead, n_all = len(estimator.dead_components_), estimator._widths[-1]
-    remedy = "Lower alpha" if estimator.alpha else "Scale X or change learning_rate"
-    if n_dead == n_all:
+    if n_dead == n_all and idle:
+        remedy = "Lower alpha" if estimator.alpha else "Scale X, or lower learning_rate"
         _warn(f"All {n_all} codes are zero for every row of X: there are no features. {remedy}.")
-    elif idle == 1:
-        _warn(f"The codes are about the same for every row of X: there are no features. {remedy}.")
-    elif idle > _MANY_IDLE:
-        _warn(f"All {n_all} codes are zero for {100 * idle:.0f} % of the rows of X. {remedy}.")
-    elif n_dead > _MANY_DEAD * n_all:
+    elif idle == 1 and estimator.alpha:
+        _warn(
+            "The codes are about the same for every row of X: there are no features. Lower alpha."
+        )
+    elif idle > _MANY_IDLE and estimator.alpha:
+        _warn(f"All {n_all} codes are zero for {100 * idle:.0f} % of the rows of X. Lower alpha.")
+    elif _MANY_DEAD * n_all < n_dead < n_all:
         _warn(
             f"{n_dead} of {n_all} components are zero for every row of X (dead_components_). Take "
             "fewer, scale X with StandardScaler, or with top-k use TopK(..., revive=True)."

@@ -39,7 +39,7 @@ def test_dead_components_are_those_that_never_fire(digits, convert, params):
         from torch import nn
 
         params = {"encoder": nn.Sequential(nn.Linear(64, 96), nn.Dropout(0.5), nn.ReLU())}
-    ae = SparseAutoencoder(96, alpha=1.0, max_epochs=15, random_state=0, **params)
+    ae = SparseAutoencoder(96, alpha=0.4, max_epochs=15, random_state=0, **params)
     ae.fit(convert(digits))
     dead = np.flatnonzero((ae.transform(digits) == 0).all(axis=0))
     assert 0 < len(dead) < 96
@@ -113,8 +113,7 @@ def test_revive_goes_with_the_other_parameters(digits, params):
 def test_revive_where_everything_is_reconstructed():
     X = np.zeros((20, 3))
     ae = Autoencoder(8, activation=TopK(2, revive=True), max_epochs=4, random_state=0)
-    with pytest.warns(UserWarning, match="codes"):
-        ae.fit(X)
+    ae.fit(X)
     assert np.isfinite(ae.transform(X)).all()
 
 
@@ -162,15 +161,11 @@ SCALED = {
 @pytest.mark.parametrize("cls", THREE)
 @pytest.mark.parametrize("name", SCALED)
 def test_no_warning_at_defaults_on_scaled_data(cls, name):
-    if name in ("one row", "constant"):
-        # Nothing varies: that the codes do not either is told.
-        with pytest.warns(UserWarning, match="no features"):
-            cls(random_state=0).fit(SCALED[name]())
-        return
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         cls(random_state=0).fit(SCALED[name]())
-        cls(random_state=0, max_epochs=60, early_stopping=True).fit(SCALED[name]())
+        if name != "one row":
+            cls(random_state=0, max_epochs=60, early_stopping=True).fit(SCALED[name]())
 
 
 # ------------------------------------------------------------------------------ codes
@@ -197,7 +192,7 @@ def test_constant_codes_are_warned_about(digits):
 
 
 def test_many_dead_components_are_warned_about(digits):
-    ae = SparseAutoencoder(512, alpha=0, activation=TopK(4), max_epochs=5, random_state=0)
+    ae = SparseAutoencoder(512, alpha=0, activation=TopK(4), max_epochs=9, random_state=0)
     with pytest.warns(UserWarning, match=r"of 512 components are zero .* revive=True"):
         ae.fit(digits)
     ae.set_params(activation__revive=True, n_components=128).fit(digits)

@@ -43,15 +43,19 @@ def inspect_codes(net: Any, rows: Rows) -> tuple[np.ndarray, float]:
 
     idle : float
         Share of the rows that were read for which all codes are 0; 1 where every component has
-        about the same code for all rows.
+        about the same code for all rows, though the rows differ.
     """
     fired: Any = None
+    first: Any = None
+    differ = False
     n_empty = n_read = 0
     for x, target in Batches(rows, _BLOCK):
         codes = net.module_.encoder(target.clone() if net.copies_input else x)
         low, high = codes.amin(dim=0), codes.amax(dim=0)
         if fired is None:
             fired, lowest, highest = codes.new_zeros(codes.shape[1], dtype=torch.bool), low, high
+        first = target[:1] if first is None else first
+        differ = differ or bool((target != first).any())
         active = codes != 0
         fired |= active.any(dim=0)
         n_empty, n_read = n_empty + int((~active.any(dim=1)).sum()), n_read + len(codes)
@@ -60,7 +64,9 @@ def inspect_codes(net: Any, rows: Rows) -> tuple[np.ndarray, float]:
         varies = ((highest - lowest) > _CONSTANT * size).any()
         if fired.all() and varies:
             break
-    return np.flatnonzero(~fired.cpu().numpy()), n_empty / n_read if varies else 1.0
+    idle = n_empty / n_read if varies else 1.0
+    # A copy of its own: an empty view has other strides than what it unpickles as.
+    return np.flatnonzero(~fired.cpu().numpy()).copy(), idle if differ else 0.0
 
 
 @torch.no_grad()

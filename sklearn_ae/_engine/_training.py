@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from scipy import sparse
 from skorch.callbacks import LRScheduler
@@ -41,7 +42,7 @@ def train(
     seed: int,
     previous: ReconstructionNet | None = None,
     tasks: Any = None,
-) -> ReconstructionNet:
+) -> tuple[ReconstructionNet, np.ndarray, float]:
     """Train a new net, or a copy of an earlier one further.
 
     Parameters
@@ -65,6 +66,12 @@ def train(
     -------
     net : ReconstructionNet
         The trained net, in evaluation mode.
+
+    dead : ndarray of int
+        The components whose code is 0 for every row.
+
+    idle : float
+        Share of the rows that the codes say nothing of, as :func:`inspect_codes` gives it.
     """
     penalty, corruption = check_pairs(params)
     check_against_data(params, X)
@@ -101,8 +108,7 @@ def train(
         net.global_states_ = global_states(device) if draws else None
         check_weights(net)
         net._set_training(False)
-        net.dead_components_, net.idle_ = inspect_codes(net, rows)
-    return net
+        return net, *inspect_codes(net, rows)
 
 
 def _net(
