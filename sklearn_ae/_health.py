@@ -69,7 +69,7 @@ def warn_of_codes(estimator, idle, n_steps):
     """
     if n_steps < _MANY_STEPS:
         return
-    n_dead, n_all = len(estimator.dead_components_), estimator._widths[-1]
+    n_dead, n_all = int(estimator.dead_components_.sum()), estimator._widths[-1]
     if n_dead == n_all and idle:
         remedy = "Lower alpha" if estimator.alpha else "Scale X, or lower learning_rate"
         _warn(f"All {n_all} codes are zero for every row of X: there are no features. {remedy}.")

@@ -132,8 +132,8 @@ class SparseAutoencoder(Autoencoder):
     components_ : ndarray of shape (n_components, n_features)
         Weights of the encoder. Only where the encoder is one built-in dense layer.
 
-    dead_components_ : ndarray of int of shape (n_dead,)
-        The components whose code is zero for every row that was last trained on.
+    dead_components_ : ndarray of bool of shape (n_components,)
+        Whether the code of each component is zero for every row that was last trained on.
 
     net_ : skorch.NeuralNet
         The trained net; ``net_.module_`` is the torch module, with ``encoder`` and ``decoder``.

@@ -41,22 +41,22 @@ def test_dead_components_are_those_that_never_fire(digits, convert, params):
         params = {"encoder": nn.Sequential(nn.Linear(64, 96), nn.Dropout(0.5), nn.ReLU())}
     ae = SparseAutoencoder(96, alpha=0.4, max_epochs=15, random_state=0, **params)
     ae.fit(convert(digits))
-    dead = np.flatnonzero((ae.transform(digits) == 0).all(axis=0))
-    assert 0 < len(dead) < 96
+    dead = (ae.transform(digits) == 0).all(axis=0)
+    assert 0 < dead.sum() < 96
     assert_array_equal(ae.dead_components_, dead)
 
 
 def test_partial_fit_counts_the_rows_of_its_pass(digits):
     ae = SparseAutoencoder(96, alpha=1.0, max_epochs=15, random_state=0).fit(digits)
     ae.partial_fit(digits[:50])
-    dead = np.flatnonzero((ae.transform(digits[:50]) == 0).all(axis=0))
+    dead = (ae.transform(digits[:50]) == 0).all(axis=0)
     assert_array_equal(ae.dead_components_, dead)
 
 
 @pytest.mark.parametrize("activation", ["identity", "tanh", "sigmoid"])
 def test_what_is_never_zero_is_never_dead(digits, activation):
     ae = Autoencoder(8, activation=activation, max_epochs=1, random_state=0).fit(digits)
-    assert len(ae.dead_components_) == 0
+    assert not ae.dead_components_.any()
 
 
 @pytest.mark.parametrize("data", ["digits", "breast cancer"])
@@ -72,7 +72,7 @@ def test_revive_gives_fewer_dead_components_and_a_smaller_error(digits, data, pa
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         without, revived = (fitted[revive].fit(X) for revive in (False, True))
-    assert 2 * len(revived.dead_components_) < len(without.dead_components_)
+    assert 2 * revived.dead_components_.sum() < without.dead_components_.sum()
     assert revived.score(X) > without.score(X)
     assert ((revived.transform(X) > 0).sum(axis=1) <= 8).all()
 

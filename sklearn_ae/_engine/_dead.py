@@ -38,8 +38,8 @@ def inspect_codes(net: Any, rows: Rows) -> tuple[np.ndarray, float]:
 
     Returns
     -------
-    dead : ndarray of int
-        The components whose code is 0 for every row.
+    dead : ndarray of bool of shape (n_components,)
+        Whether the code of a component is 0 for every row.
 
     idle : float
         Share of the rows that were read for which all codes are 0; 1 where every component has
@@ -65,8 +65,7 @@ def inspect_codes(net: Any, rows: Rows) -> tuple[np.ndarray, float]:
         if fired.all() and varies:
             break
     idle = n_empty / n_read if varies else 1.0
-    # A copy of its own: an empty view has other strides than what it unpickles as.
-    return np.flatnonzero(~fired.cpu().numpy()).copy(), idle if differ else 0.0
+    return ~fired.cpu().numpy(), idle if differ else 0.0
 
 
 @torch.no_grad()

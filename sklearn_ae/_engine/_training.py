@@ -67,8 +67,8 @@ def train(
     net : ReconstructionNet
         The trained net, in evaluation mode.
 
-    dead : ndarray of int
-        The components whose code is 0 for every row.
+    dead : ndarray of bool of shape (n_components,)
+        Whether the code of a component is 0 for every row.
 
     idle : float
         Share of the rows that the codes say nothing of, as :func:`inspect_codes` gives it.
