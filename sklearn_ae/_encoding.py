@@ -17,6 +17,7 @@ from sklearn_ae import augmentations, corruptions, modules, penalties
 from sklearn_ae._autoencoder import Autoencoder
 from sklearn_ae._denoising import DenoisingAutoencoder
 from sklearn_ae._dropout import DropoutAutoencoder
+from sklearn_ae._engine._batches import as_tensor
 from sklearn_ae._finetune import AutoencoderClassifier, AutoencoderRegressor
 from sklearn_ae._patches import PatchFeatures
 from sklearn_ae._sparse import SparseAutoencoder
@@ -166,7 +167,7 @@ class Writer:
 
     def _array(self, value, owner):
         if value.dtype.kind in "biuf":
-            return {"type": "array", "tensor": self._tensor(torch.from_numpy(np.array(value)))}
+            return {"type": "array", "tensor": self._tensor(as_tensor(value))}
         items = [self.value(item, owner) for item in value.tolist()]
         return {"type": "labels", "dtype": value.dtype.kind, "items": items}
 

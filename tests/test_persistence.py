@@ -124,6 +124,24 @@ def test_round_trip(name, data, tmp_path):
     assert_array_equal(outputs(clone(same).fit(X, y), X)[0], outputs(fitted, X)[0])
 
 
+# What skops is to be told to trust, as the documentation lists it.
+TRUSTED = ("sklearn_ae.", "skorch.", "torch.", "functools.partial", "sklearn.")
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_skops_brings_every_estimator_back(name, data):
+    skops = pytest.importorskip("skops.io")
+    X, y = data
+    fitted = clone(ESTIMATORS[name]).fit(X, y)
+    file = skops.dumps(fitted)
+    unknown = skops.get_untrusted_types(data=file)
+    assert all(kind.startswith(TRUSTED) for kind in unknown)
+    same = skops.loads(file, trusted=unknown)
+    for ours, theirs in zip(outputs(fitted, X), outputs(same, X), strict=True):
+        assert_array_equal(ours, theirs)
+    assert_array_equal(outputs(clone(same).fit(X, y), X)[0], outputs(fitted, X)[0])
+
+
 @pytest.mark.parametrize("name", ["plain", "patches", "classifier"])
 def test_what_is_not_fitted_comes_back_not_fitted(name, tmp_path):
     save(ESTIMATORS[name], tmp_path / "file")

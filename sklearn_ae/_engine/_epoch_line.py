@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from skorch.callbacks import PrintLog
 
-__all__ = ["ActiveCodes", "EpochLine"]
+__all__ = ["ActiveCodes", "EpochLine", "write_line"]
 
 
 class ActiveCodes:
@@ -46,8 +46,14 @@ class ActiveCodes:
         return float(self.counts.sum()) / (self.n_rows * len(self.counts))
 
 
-def _write(line: str) -> None:
-    # In one piece, so that lines of several workers stay whole.
+def write_line(line: str) -> None:
+    """Print in one piece, so that the lines of several workers stay whole.
+
+    Parameters
+    ----------
+    line : str
+        The line.
+    """
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -58,7 +64,7 @@ class EpochLine(PrintLog):
     _KNOWN = ("epoch", "train_loss", "valid_loss", "active", "dur")
 
     def __init__(self) -> None:
-        super().__init__(sink=_write)
+        super().__init__(sink=write_line)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Print the line."""

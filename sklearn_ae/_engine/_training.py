@@ -16,6 +16,7 @@ from torch import nn
 from sklearn_ae._engine._batches import Rows
 from sklearn_ae._engine._best_weights import BestWeights
 from sklearn_ae._engine._dead import inspect_codes, start_alive
+from sklearn_ae._engine._epoch_line import write_line
 from sklearn_ae._engine._inference import all_finite
 from sklearn_ae._engine._net import ReconstructionNet
 from sklearn_ae._engine._objective import DivergenceError, Objective
@@ -183,7 +184,9 @@ def made_callbacks(params: dict[str, Any]) -> list[Any]:
     for callback in callbacks:
         _check_callback(callback[1] if isinstance(callback, tuple) else callback, params)
     if params["early_stopping"]:
-        stop = BestWeights(patience=params["n_iter_no_change"], threshold=params["tol"])
+        stop = BestWeights(
+            patience=params["n_iter_no_change"], threshold=params["tol"], sink=write_line
+        )
         callbacks.append(("early_stopping", stop))
     return callbacks
 
