@@ -54,6 +54,14 @@ _STRUCTURE = (
 )
 
 
+# What skorch's history calls the curves.
+_CURVES = {
+    "loss_curve_": "train_loss",
+    "penalty_curve_": "train_penalty",
+    "validation_loss_curve_": "valid_loss",
+}
+
+
 class Autoencoder(
     CopiesMixin,
     DiagramMixin,
@@ -220,9 +228,13 @@ class Autoencoder(
     loss_curve_ : list of float
         What is minimized, averaged over the training rows, for each epoch.
 
+    penalty_curve_ : list of float or None
+        The part of ``loss_curve_`` that is the penalty, ``alpha`` times its mean over the rows;
+        None where ``alpha`` is 0.
+
     validation_loss_curve_ : list of float or None
         The same of the rows held out, without corruption and dropout; None without early
-        stopping.
+        stopping, and NaN for epochs without.
 
     See Also
     --------
@@ -681,23 +693,19 @@ class Autoencoder(
         params |= {"keep_optimizer": self.warm_start, **changes}
         if warns:
             warn_of_scale(X)
-        seed, n_iter, curve, held_out = 0, 0, [], []
+        seed = 0
         if previous is None:
             seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        else:
-            n_iter, curve = self.n_iter_, self.loss_curve_
-            held_out = self.validation_loss_curve_ or []
+        curves = {} if previous is None else {name: getattr(self, name) for name in _CURVES}
 
         def attributes(net):
-            losses = net.history[:, "train_loss"] if net.history else []
-            validation = net.history[:, "valid_loss"] if params["early_stopping"] else []
-            return {
-                "n_iter_": n_iter + len(losses),
-                "loss_curve_": curve + losses,
-                "validation_loss_curve_": held_out + validation or None,
-                "net_": net,
-                "_structure": structure,
+            after = {
+                name: _continued(curves.get(name), curves.get("loss_curve_", []), net, key)
+                for name, key in _CURVES.items()
             }
+            after["loss_curve_"] = after["loss_curve_"] or []
+            n_iter = len(after["loss_curve_"])
+            return {**after, "n_iter_": n_iter, "net_": net, "_structure": structure}
 
         context.call_on_fit_task_begin(estimator=self, X=given, y=y)
         tasks = epoch_tasks(context, self, attributes, X=given, y=y)
@@ -750,3 +758,12 @@ class Autoencoder(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = [codes_dtype(self.precision).__name__]
         return tags
+
+
+def _continued(curve, epochs, net, key):
+    """Append what a net recorded to a curve, NaN where either has none; None if neither has any."""
+    has = bool(net.history) and key in net.history[-1]
+    if curve is None and not has:
+        return None
+    before = [np.nan] * len(epochs) if curve is None else curve
+    return before + (net.history[:, key] if has else [np.nan] * len(net.history))

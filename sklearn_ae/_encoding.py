@@ -60,6 +60,7 @@ ATTRIBUTES = (
     "mean_",
     "n_features_in_",
     "n_iter_",
+    "penalty_curve_",
     "validation_loss_curve_",
     "whitening_",
 )

@@ -150,6 +150,10 @@ class SparseAutoencoder(Autoencoder):
     loss_curve_ : list of float
         What is minimized, averaged over the training rows, for each epoch.
 
+    penalty_curve_ : list of float or None
+        The part of ``loss_curve_`` that is the penalty, ``alpha`` times its mean over the rows;
+        None where ``alpha`` is 0.
+
     validation_loss_curve_ : list of float or None
         The same of the rows held out, without corruption and dropout; None without early
         stopping.

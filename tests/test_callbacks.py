@@ -287,7 +287,7 @@ def test_a_search_shows_candidates_folds_steps_and_epochs(digits, n_jobs, capfd)
 # ------------------------------------------------------------------------------- verbose
 
 LINE = re.compile(
-    r"epoch (\d+)/3, loss [\d.]+(, validation loss [\d.]+)?, [\d.]+ % of codes active"
+    r"epoch (\d+)/3, loss [\d.]+(, validation loss [\d.]+)?(, penalty [\d.]+)?, [\d.]+ % of codes active"
     r"(, \w+ [\d.e-]+)*, [\d.]+ s"
 )
 
@@ -358,3 +358,36 @@ def test_workers_print_whole_lines(tmp_path):
     lines = done.stdout.splitlines()
     assert len(lines) == 27
     assert all(LINE.fullmatch(line) for line in lines)
+
+
+# ------------------------------------------------------------------------------ curves
+
+
+@pytest.mark.parametrize("skorch_callbacks", [False, True])
+def test_the_penalty_curve_is_the_penalty_in_the_loss(digits, skorch_callbacks):
+    from skorch.callbacks import EpochTimer
+
+    X, _ = digits
+    ae = SparseAutoencoder(
+        8, alpha=0.3, max_epochs=3, batch_size=50, learning_rate=1e-12, random_state=0,
+        callbacks=[("timer", EpochTimer())] if skorch_callbacks else None,
+    ).fit(X)  # fmt: skip
+    # With next to no learning rate every epoch sees the same network.
+    penalty = 0.3 * np.abs(ae.transform(X)).sum(axis=1).mean()
+    error = 0.5 * ((X - ae.reconstruct(X)) ** 2).sum(axis=1).mean()
+    assert ae.penalty_curve_ == pytest.approx([penalty] * 3, rel=1e-5)
+    assert ae.loss_curve_ == pytest.approx([penalty + error] * 3, rel=1e-5)
+
+
+def test_without_a_penalty_there_is_no_curve_of_it(digits):
+    assert Autoencoder(8, max_epochs=1).fit(digits[0]).penalty_curve_ is None
+
+
+def test_curves_stay_in_step(digits):
+    X, _ = digits
+    ae = SparseAutoencoder(8, max_epochs=2, warm_start=True, random_state=0).fit(X)
+    ae.set_params(early_stopping=True, alpha=0).fit(X)
+    ae.partial_fit(X)
+    assert len(ae.loss_curve_) == ae.n_iter_ == 5
+    assert_array_equal(np.isnan(ae.validation_loss_curve_), [True, True, False, False, True])
+    assert_array_equal(np.isnan(ae.penalty_curve_), [False, False, True, True, True])

@@ -14,16 +14,21 @@ __all__ = ["ActiveCodes", "EpochLine", "write_line"]
 
 
 class ActiveCodes:
-    """A training step that counts the codes that are not zero, and notes which ones.
+    """A training step that counts the codes that are not zero, notes which ones, and the penalty.
 
     Parameters
     ----------
+    net : ReconstructionNet
+        Whose step it is.
+
     step : callable
         The step itself.
     """
 
-    def __init__(self, step: Callable[..., dict[str, Any]]) -> None:
+    def __init__(self, net: Any, step: Callable[..., dict[str, Any]]) -> None:
+        self.net = net
         self.step = step
+        self.penalty: Any = 0
         self.counts: Any = 0
         self.n_rows = 0
 
@@ -33,7 +38,14 @@ class ActiveCodes:
         codes = result["y_pred"][1].detach()
         self.counts = self.counts + codes.count_nonzero(dim=0)
         self.n_rows += len(codes)
+        if self.net.has_penalty:
+            self.penalty = self.penalty + self.net.penalty_.detach() * len(codes)
         return result
+
+    @property
+    def mean_penalty(self) -> float:
+        """The penalty, averaged over rows."""
+        return float(self.penalty) / self.n_rows
 
     @property
     def dead(self) -> torch.Tensor:
@@ -61,7 +73,7 @@ def write_line(line: str) -> None:
 class EpochLine(PrintLog):
     """Print a line an epoch that needs no header; also what callbacks of the user record."""
 
-    _KNOWN = ("epoch", "train_loss", "valid_loss", "active", "dur")
+    _KNOWN = ("epoch", "train_loss", "valid_loss", "train_penalty", "active", "dur")
 
     def __init__(self) -> None:
         super().__init__(sink=write_line)
@@ -72,6 +84,8 @@ class EpochLine(PrintLog):
         parts = [f"epoch {row['epoch']}/{net.max_epochs}", f"loss {row['train_loss']:.6g}"]
         if "valid_loss" in row:
             parts.append(f"validation loss {row['valid_loss']:.6g}")
+        if "train_penalty" in row:
+            parts.append(f"penalty {row['train_penalty']:.6g}")
         parts.append(f"{100 * row['active']:.1f} % of codes active")
         parts += [
             f"{name} {value:.6g}"

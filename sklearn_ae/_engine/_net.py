@@ -22,6 +22,12 @@ from sklearn_ae.corruptions import random_mask
 __all__ = ["ReconstructionNet"]
 
 
+def _mean(values: list[torch.Tensor], sizes: list[int]) -> float:
+    """Average over batches, read from the device at once."""
+    stacked = torch.stack(values).cpu().double()
+    return float(np.average(stacked.numpy(), weights=sizes))
+
+
 class _EndOfTraining(Exception):
     """Training ends after this epoch."""
 
@@ -317,7 +323,8 @@ class ReconstructionNet(NeuralNet):
     ) -> torch.Tensor:
         """Compute the objective against the clean input."""
         output, codes = y_pred
-        loss = self.criterion_(output, codes, y_true)
+        # Not by setattr, in which skorch and torch look for modules.
+        loss, self.__dict__["penalty_"] = self.criterion_.parts(output, codes, y_true)
         # One number a model where a stack of them is trained.
         return loss.sum() if loss.dim() else loss
 
@@ -356,12 +363,15 @@ class ReconstructionNet(NeuralNet):
         """Run an epoch; without listeners to batches, read the loss once, at its end."""
         if iterator is None:
             return
-        if training and (self.verbose or self.revive):
-            step_fn = ActiveCodes(step_fn)
+        if training and (self.verbose or self.revive or not self.lean):
+            step_fn = ActiveCodes(self, step_fn)
         if self.lean:
             loss = self._lean_epoch(iterator, training, prefix, step_fn)
         else:
             super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+            if training and self.has_penalty:
+                value = self.criterion_.alpha * step_fn.mean_penalty
+                self.history.record("train_penalty", value)
             batches = self.history[-1]["batches"]
             weights = [
                 batch[f"{prefix}_batch_size"] for batch in batches if f"{prefix}_loss" in batch
@@ -385,15 +395,23 @@ class ReconstructionNet(NeuralNet):
         if self.unit_norm:
             self._normalize_atoms()
 
+    @property
+    def has_penalty(self) -> bool:
+        """Whether the loss has a penalty in it."""
+        return bool(self.criterion_.alpha)
+
     def _lean_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any) -> float:
-        total = torch.zeros((), dtype=self.dtype, device=self.device)
-        n_rows = 0
+        losses, penalties, sizes = [], [], []
+        keeps_penalties = training and self.has_penalty
         self._set_training(training)
         for batch in iterator:
-            size = batch[0].shape[0]
-            n_rows += size
-            total.add_(step_fn(batch)["loss"].detach(), alpha=size)
-        loss = total.item() / n_rows
+            sizes.append(batch[0].shape[0])
+            losses.append(step_fn(batch)["loss"].detach())
+            if keeps_penalties:
+                penalties.append(self.penalty_.detach())
+        loss = _mean(losses, sizes)
+        if penalties:
+            self.history.record("train_penalty", self.criterion_.alpha * _mean(penalties, sizes))
         best = self.best_losses_.get(prefix, math.inf)
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_loss_best", loss < best)
@@ -407,7 +425,7 @@ class ReconstructionNet(NeuralNet):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for name in ("remaining_", "tasks_"):
+        for name in ("remaining_", "tasks_", "penalty_"):
             state.pop(name, None)
         optimizer = state.pop("optimizer_", None)
         if optimizer is not None:

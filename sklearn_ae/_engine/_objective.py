@@ -81,6 +81,26 @@ class Objective(nn.Module):
         objective : torch.Tensor of shape (...)
             One number a model.
         """
+        return self.parts(output, codes, target)[0]
+
+    def parts(
+        self, output: torch.Tensor, codes: torch.Tensor, target: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Compute the objective of a batch, and the penalty apart.
+
+        Parameters
+        ----------
+        output, codes, target : torch.Tensor
+            As for :meth:`forward`.
+
+        Returns
+        -------
+        objective : torch.Tensor of shape (...)
+            One number a model.
+
+        penalty : torch.Tensor of shape (...) or None
+            The penalty, before it is multiplied by ``alpha``; None where ``alpha`` is 0.
+        """
         function, factor = LOSSES[self.loss]
         if output.dim() == 2:
             total = function(output, target, reduction="sum")
@@ -88,6 +108,7 @@ class Objective(nn.Module):
             target = target.expand_as(output)
             total = function(output, target, reduction="none").sum(dim=(-2, -1))
         objective = total * (factor / target.shape[-2])
-        if self.alpha:
-            objective = torch.add(objective, self.penalty(codes), alpha=self.alpha)
-        return objective
+        if not self.alpha:
+            return objective, None
+        penalty = self.penalty(codes)
+        return torch.add(objective, penalty, alpha=self.alpha), penalty

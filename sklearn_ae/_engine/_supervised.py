@@ -201,6 +201,11 @@ class SupervisedNet(ReconstructionNet):
         self.augmentation = augmentation
 
     @property
+    def has_penalty(self) -> bool:
+        """Whether the penalty is kept apart: of fine-tuning it is not."""
+        return False
+
+    @property
     def _frozen(self) -> bool:
         return len(self.history) <= self.freeze_epochs
 

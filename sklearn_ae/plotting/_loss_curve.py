@@ -23,8 +23,11 @@ class LossCurveDisplay:
     loss : ndarray of shape (n_epochs,)
         Loss of the training rows.
 
-    validation_loss : ndarray of shape (n_validation_epochs,), default=None
-        Loss of the rows held out, from the first epoch on.
+    validation_loss : ndarray of shape (n_epochs,), default=None
+        Loss of the rows held out.
+
+    penalty : ndarray of shape (n_epochs,), default=None
+        The part of ``loss`` that is the penalty.
 
     Attributes
     ----------
@@ -39,6 +42,9 @@ class LossCurveDisplay:
 
     validation_line_ : matplotlib Line2D or None
         The curve of the rows held out.
+
+    penalty_line_ : matplotlib Line2D or None
+        The curve of the penalty.
 
     See Also
     --------
@@ -59,9 +65,10 @@ class LossCurveDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, *, loss, validation_loss=None):
+    def __init__(self, *, loss, validation_loss=None, penalty=None):
         self.loss = loss
         self.validation_loss = validation_loss
+        self.penalty = penalty
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, name=None):
@@ -103,9 +110,11 @@ class LossCurveDisplay:
                 "have. Of a pipeline give the step that has it."
             )
         validation = getattr(estimator, "validation_loss_curve_", None)
+        penalty = getattr(estimator, "penalty_curve_", None)
         display = cls(
             loss=np.array(estimator.loss_curve_),
             validation_loss=None if validation is None else np.array(validation),
+            penalty=None if penalty is None else np.array(penalty),
         )
         return display.plot(ax, name=name)
 
@@ -141,8 +150,17 @@ class LossCurveDisplay:
                 color=self.line_.get_color(),
                 label=f"{prefix}validation",
             )
+        self.penalty_line_ = None
+        if self.penalty is not None:
+            (self.penalty_line_,) = self.ax_.plot(
+                np.arange(1, len(self.penalty) + 1),
+                self.penalty,
+                linestyle=":",
+                color=self.line_.get_color(),
+                label=f"{prefix}penalty in it",
+            )
         self.ax_.set(xlabel="epoch", ylabel="loss")
         self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if name is not None or self.validation_loss is not None:
+        if len(self.ax_.lines) > 1 or name is not None:
             self.ax_.legend()
         return self
