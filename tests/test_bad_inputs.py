@@ -46,6 +46,13 @@ from sklearn_ae.corruptions import (
 from sklearn_ae.modules import ACTIVATIONS, TopK
 from sklearn_ae.penalties import L1, KLDivergence
 
+# Data that are not scaled and runs that are too short are the point here.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:X is not scaled"),
+    pytest.mark.filterwarnings("ignore:.*columns of X carry"),
+    pytest.mark.filterwarnings("ignore:.*while the validation loss still fell"),
+]
+
 PARAMETERS = vars(Autoencoder()).keys()
 FITS = ["fit", "fit_transform", "partial_fit"]
 LOOKS = ["transform", "reconstruct", "score_samples", "score"]

@@ -287,8 +287,8 @@ def test_a_search_shows_candidates_folds_steps_and_epochs(digits, n_jobs, capfd)
 # ------------------------------------------------------------------------------- verbose
 
 LINE = re.compile(
-    r"epoch (\d+)/3, loss [\d.]+(, validation loss [\d.]+)?(, penalty [\d.]+)?, [\d.]+ % of codes active"
-    r"(, \w+ [\d.e-]+)*, [\d.]+ s"
+    r"epoch (\d+)/3, loss [\d.]+(, validation loss [\d.]+)?(, penalty [\d.]+)?"
+    r", [\d.]+ % of codes active(, \w+ [\d.e-]+)*, [\d.]+ s"
 )
 
 

@@ -40,6 +40,13 @@ from sklearn_ae.corruptions import GaussianNoise, Masking, SwapNoise
 from sklearn_ae.modules import TopK
 from sklearn_ae.penalties import KLDivergence
 
+# Data that are not scaled and runs that are too short are the point here.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:X is not scaled"),
+    pytest.mark.filterwarnings("ignore:.*columns of X carry"),
+    pytest.mark.filterwarnings("ignore:.*while the validation loss still fell"),
+]
+
 
 @pytest.fixture
 def y(X):

@@ -344,7 +344,8 @@ def test_alpha_means_the_same_when_every_column_comes_four_times(scale, alpha, p
 
 def test_codes_vanish_under_a_huge_alpha_and_the_decoder_draws_the_column_means(pixels):
     params = {"alpha": 50.0, "learning_rate": 2e-2, "batch_size": 600, "max_epochs": 200}
-    silent = SparseAutoencoder(16, **params, **CPU).fit(pixels)
+    with pytest.warns(UserWarning, match="All 16 codes are zero"):
+        silent = SparseAutoencoder(16, **params, **CPU).fit(pixels)
     assert_array_equal(silent.transform(pixels), 0)
     mean = np.broadcast_to(pixels.mean(axis=0), pixels.shape)
     assert_allclose(silent.reconstruct(pixels), mean, atol=0.005)

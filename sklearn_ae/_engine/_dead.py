@@ -49,7 +49,7 @@ def inspect_codes(net: Any, rows: Rows) -> tuple[np.ndarray, float]:
     first: Any = None
     differ = False
     n_empty = n_read = 0
-    for x, target in Batches(rows, _BLOCK):
+    for x, target in Batches(rows, min(net.batch_size, _BLOCK)):
         codes = net.module_.encoder(target.clone() if net.copies_input else x)
         low, high = codes.amin(dim=0), codes.amax(dim=0)
         if fired is None:

@@ -323,10 +323,13 @@ class ReconstructionNet(NeuralNet):
     ) -> torch.Tensor:
         """Compute the objective against the clean input."""
         output, codes = y_pred
-        # Not by setattr, in which skorch and torch look for modules.
-        loss, self.__dict__["penalty_"] = self.criterion_.parts(output, codes, y_true)
+        loss, penalty = self.criterion_.parts(output, codes, y_true)
         # One number a model where a stack of them is trained.
-        return loss.sum() if loss.dim() else loss
+        if loss.dim():
+            loss, penalty = loss.sum(), None if penalty is None else penalty.sum()
+        # Not by setattr, in which skorch looks for modules.
+        self.__dict__["penalty_"] = penalty
+        return loss
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take one step of the optimizer."""
