@@ -153,7 +153,7 @@ class DenoisingAutoencoder(Autoencoder):
 
     validation_loss_curve_ : list of float or None
         The same of the rows held out, without corruption and dropout; None without early
-        stopping.
+        stopping, and NaN for epochs without.
 
     See Also
     --------

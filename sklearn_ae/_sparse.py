@@ -156,7 +156,7 @@ class SparseAutoencoder(Autoencoder):
 
     validation_loss_curve_ : list of float or None
         The same of the rows held out, without corruption and dropout; None without early
-        stopping.
+        stopping, and NaN for epochs without.
 
     See Also
     --------
