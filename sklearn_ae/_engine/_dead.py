@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from sklearn_ae._engine._batches import Batches, Rows
 from sklearn_ae._engine._inference import reconstruction
@@ -49,7 +50,9 @@ def inspect_codes(net: Any, rows: Rows) -> tuple[np.ndarray, float]:
     first: Any = None
     differ = False
     n_empty = n_read = 0
-    for x, target in Batches(rows, min(net.batch_size, _BLOCK)):
+    # A sparse matrix becomes dense a batch at a time, no larger than in training.
+    size = net.batch_size if sparse.issparse(rows.X) else max(net.batch_size, _BLOCK)
+    for x, target in Batches(rows, size):
         codes = net.module_.encoder(target.clone() if net.copies_input else x)
         low, high = codes.amin(dim=0), codes.amax(dim=0)
         if fired is None:

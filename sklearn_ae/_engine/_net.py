@@ -24,8 +24,10 @@ __all__ = ["ReconstructionNet"]
 
 def _mean(values: list[torch.Tensor], sizes: list[int]) -> float:
     """Average over batches, read from the device at once."""
-    stacked = torch.stack(values).cpu().double()
-    return float(np.average(stacked.numpy(), weights=sizes))
+    total = sum(
+        value * size for value, size in zip(torch.stack(values).tolist(), sizes, strict=True)
+    )
+    return float(total / sum(sizes))
 
 
 class _EndOfTraining(Exception):
