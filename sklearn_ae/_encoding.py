@@ -100,8 +100,8 @@ class Writer:
         name = type(estimator).__name__
         if ESTIMATORS.get(name) is not type(estimator):
             raise TypeError(
-                f"sklearn_ae.save takes {', '.join(ESTIMATORS)}, got {estimator!r}. For a pipeline "
-                "use skops or joblib."
+                f"sklearn_ae.save takes {', '.join(ESTIMATORS)} and pipelines of nothing else, got "
+                f"{estimator!r}. Save the step by itself, or the whole by skops or joblib."
             )
         owner = f"{name}."
         params = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import logging
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -117,7 +119,7 @@ def to_onnx(estimator, path, part="encoder"):
     n_features = _steps(estimator)[-1].n_features_in_
     dtype = torch.float64 if module.affine else module.dtype
     example = torch.zeros(2, n_features, dtype=dtype)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _quiet("torch.onnx"):
         # What the exporter of torch says of its own code.
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -133,11 +135,29 @@ def to_onnx(estimator, path, part="encoder"):
         )
 
 
+@contextmanager
+def _quiet(name):
+    """Let a logger speak of errors only, such as of packages that it would use if they were there."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def _steps(estimator):
     steps = (
         [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]
     )
     steps = [thawed(step) for step in steps if step is not None and step != "passthrough"]
+    if not isinstance(steps[-1], (Autoencoder, PatchFeatures, *_HEADS)):
+        hint = " Of a pipeline give the part up to that, pipe[:-1]." if len(steps) > 1 else ""
+        raise TypeError(
+            "The last step must be an autoencoder, PatchFeatures, AutoencoderClassifier or "
+            f"AutoencoderRegressor, got {steps[-1]!r}.{hint}"
+        )
     for step in steps[:-1]:
         if not isinstance(step, _SCALERS):
             raise TypeError(
@@ -145,11 +165,6 @@ def _steps(estimator):
                 f"{', '.join(scaler.__name__ for scaler in _SCALERS)} can, in front of the "
                 "network. Apply it by itself."
             )
-    if not isinstance(steps[-1], (Autoencoder, PatchFeatures, *_HEADS)):
-        raise TypeError(
-            f"The last step must be an autoencoder, PatchFeatures, AutoencoderClassifier or "
-            f"AutoencoderRegressor, got {steps[-1]!r}."
-        )
     return steps
 
 
