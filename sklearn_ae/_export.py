@@ -137,7 +137,7 @@ def to_onnx(estimator, path, part="encoder"):
 
 @contextmanager
 def _quiet(name):
-    """Let a logger speak of errors only, such as of packages that it would use if they were there."""
+    """Let a logger speak of errors only: torch tells of every package that it could use."""
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.ERROR)
