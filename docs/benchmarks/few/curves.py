@@ -14,7 +14,7 @@ def labels(draws, quick):
     for n_labeled in (50, 500) if quick else (50, 100, 500, 2_000, 10_000):
         some = replace(draws, n_labeled=n_labeled, n_draws=draws.n_draws if n_labeled < 2000 else 2)
         raw = f"{n_labeled:,} labels: raw pixels"
-        yield Row(raw, scores(some, lambda X: X))
+        yield Row(raw, scores(some, lambda X: X), reference=raw)
         for name, key, estimator in _roads(draws):
             encode = ours.fitted(draws, key, estimator).transform
             yield Row(f"{n_labeled:,} labels: {name}", scores(some, encode), reference=raw)
