@@ -14,13 +14,13 @@ from sklearn_ae._engine._inference import reconstruction
 __all__ = ["RESTARTING", "inspect_codes", "restart", "start_alive"]
 
 # Share of the epochs after which components start anew; the others let them settle.
-RESTARTING = 0.75
+RESTARTING = 0.5
 
 _BLOCK = 1024
 # Rows that the start and new starts are made from.
 _N_ROWS = 4096
 # Share of its fair number of rows that a component gets anew.
-_SHARE = 0.5
+_SHARE = 0.1
 # Codes whose range is this share of their size are the same for all rows.
 _CONSTANT = 1e-4
 
@@ -103,7 +103,7 @@ def restart(net: Any, rows: Rows, dead: torch.Tensor) -> None:
     """Aim dead components at what the network misses of the rows that it reconstructs worst.
 
     Each takes the direction of the error of a row, drawn in proportion to the squared error, and a
-    bias with which it is among the k strongest for half as many rows as a component is on average.
+    bias with which it is among the k strongest for a tenth of the rows that a component is on average.
     Its atom adds what is missed there, shared with the others that start on the same rows, and the
     optimizer forgets it. In a deeper network the direction is that of the row's hidden codes, and
     the atom starts at 0.

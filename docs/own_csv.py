@@ -1,0 +1,41 @@
+"""From a CSV file to a tuned model: ``python own_csv.py FILE LABEL_COLUMN``."""
+
+import sys
+
+import joblib
+import pandas as pd
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from xgboost import XGBClassifier
+
+from sklearn_ae import DenoisingAutoencoder, save
+from sklearn_ae.plotting import LossCurveDisplay
+from sklearn_ae.semi_supervised import LabeledOnly, SemiSupervisedSplit
+
+table = pd.read_csv(sys.argv[1])
+X, y = table.drop(columns=sys.argv[2]), table[sys.argv[2]].fillna(-1).astype(int)
+columns = make_column_transformer(
+    (
+        make_pipeline(SimpleImputer(strategy="median"), StandardScaler()),
+        make_column_selector(dtype_include="number"),
+    ),
+    (
+        OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+        make_column_selector(dtype_exclude="number"),
+    ),
+)
+codes = DenoisingAutoencoder(random_state=0)
+boosting = LabeledOnly(XGBClassifier(n_estimators=100, n_jobs=1))
+pipe = Pipeline([("columns", columns), ("codes", codes), ("boosting", boosting)])
+grid = {"codes__n_components": [32, 128], "codes__corruption_level": [0.1, 0.3]}
+search = GridSearchCV(pipe, grid, cv=SemiSupervisedSplit(3)).fit(X, y)
+print(f"accuracy {search.best_score_:.3f} with {search.best_params_}")
+
+best = search.best_estimator_
+LossCurveDisplay.from_estimator(best["codes"]).figure_.savefig("loss.png")
+joblib.dump(best, "model.joblib")  # the whole pipeline, a pickle
+save(best["codes"], "codes.safetensors")  # the autoencoder, without pickle
+pd.Series(best.predict(X), name="prediction").to_csv("predictions.csv", index=False)
