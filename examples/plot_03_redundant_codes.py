@@ -33,9 +33,10 @@ for autoencoder in autoencoders.values():
     autoencoder.fit(X_train)
 
 # %%
-# A share of the codes of each test image is set to zero, drawn anew for each image. The others are
-# scaled up, as in training with dropout, and decoded by ``inverse_transform``. The error is the mean
-# squared one, divided by the variance of the pixels: above 1, an image of the mean would be closer.
+# A share of the codes of each test image is set to zero, drawn anew for each image. The others
+# are scaled up, as in training with dropout, and decoded by ``inverse_transform``. The error is
+# the mean squared one, divided by the variance of the pixels: above 1, an image of the mean would
+# be closer.
 
 shares = np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
 

@@ -44,12 +44,12 @@ for autoencoder in autoencoders.values():
 # what they draw.
 #
 # - Plain: noise in the encoder as in the decoder, apart from a few units.
-# - Sparse: each unit draws a whole piece of clothing or a large part of one, since few units have to
-#   make up an image.
+# - Sparse: each unit draws a whole piece of clothing or a large part of one, since few units have
+#   to make up an image.
 # - Dropout: each unit draws an outline of clothes, and many draw nearly the same, so that one can
 #   stand in for another.
-# - Denoising: only here the encoder has smooth filters. A pixel alone can't be trusted when there is
-#   noise on it, so the units look for broad shapes, edges and blobs.
+# - Denoising: only here the encoder has smooth filters. A pixel alone can't be trusted when there
+#   is noise on it, so the units look for broad shapes, edges and blobs.
 
 figure, axes = plt.subplots(2, 4, figsize=(11, 6), layout="constrained")
 for (name, autoencoder), column in zip(autoencoders.items(), axes.T, strict=True):

@@ -52,11 +52,11 @@ for autoencoder in autoencoders.values():
 # noise of standard deviation 0.3 is added to what the autoencoders see, and the error is measured
 # against the image without noise.
 #
-# On clean images the plain autoencoder is the best everywhere, even on what it was never shown. That
-# is no sign that it knows clothes: it copies what it is given. With noise on the image, copying
-# means copying the noise, and the denoising autoencoder makes the smallest error by far. For all of
-# them new images of known kinds are little harder than those of the training, and new kinds are
-# harder.
+# On clean images the plain autoencoder is the best everywhere, even on what it was never shown.
+# That is no sign that it knows clothes: it copies what it is given. With noise on the image,
+# copying means copying the noise, and the denoising autoencoder makes the smallest error by far.
+# For all of them new images of known kinds are little harder than those of the training, and new
+# kinds are harder.
 
 
 def error(autoencoder, X, noise):
@@ -65,7 +65,9 @@ def error(autoencoder, X, noise):
 
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True, layout="constrained")
-for ax, (title, noise) in zip(axes, {"Clean images": 0, "Images with noise": 0.3}.items(), strict=True):
+for ax, (title, noise) in zip(
+    axes, {"Clean images": 0, "Images with noise": 0.3}.items(), strict=True
+):
     for i, (label, X) in enumerate(images.items()):
         errors = [error(autoencoder, X, noise) for autoencoder in autoencoders.values()]
         ax.bar(np.arange(4) + 0.27 * (i - 1), errors, width=0.25, label=label)

@@ -29,9 +29,7 @@ X_test, y_test = fashion.X_test[:2000], fashion.y_test[:2000]
 features = {
     "pixels": FunctionTransformer(),
     "PCA, 50": PCA(50, random_state=0),
-    "denoising, 512": DenoisingAutoencoder(
-        512, corruption_level=0.5, max_epochs=8, random_state=0
-    ),
+    "denoising, 512": DenoisingAutoencoder(512, corruption_level=0.5, max_epochs=8, random_state=0),
     "patches, 9 x 256": PatchFeatures(image_shape=(28, 28), n_patches=40_000, random_state=0),
 }
 

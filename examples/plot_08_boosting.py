@@ -2,9 +2,9 @@
 Features for gradient boosting
 ==============================
 
-The encoder is sliced off the autoencoder and put in front of XGBoost, in a pipeline like any other
-transformer. A grid search decides by cross-validated accuracy whether XGBoost gets pixels, codes, or
-both, and its importance plot tells the columns by name.
+The encoder is sliced off the autoencoder and put in front of XGBoost, in a pipeline like any
+other transformer. A grid search decides by cross-validated accuracy whether XGBoost gets pixels,
+codes, or both, and its importance plot tells the columns by name.
 """
 
 import matplotlib.pyplot as plt

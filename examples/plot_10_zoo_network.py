@@ -2,9 +2,9 @@
 A network from elsewhere, or pretraining on your own images?
 ============================================================
 
-A network that was trained with labels on something else can serve as a feature extractor, as those
-of a model zoo do. Here two of them, trained on other kinds of clothes and on handwritten digits, are
-compared with autoencoders that learn from the target images without labels.
+A network that was trained with labels on something else can serve as a feature extractor, as
+those of a model zoo do. Here two of them, trained on other kinds of clothes and on handwritten
+digits, are compared with autoencoders that learn from the target images without labels.
 """
 
 import matplotlib.pyplot as plt

@@ -42,12 +42,12 @@ for i, width in enumerate(widths):
         accuracy[i, j] = cross_val_score(linear, sparse.transform(X_test), y_test, cv=draws).mean()
 
 # %%
-# Left: wider and less regularized is always better. Whoever tunes by the reconstruction ends at the
-# edge of the grid, however large it is, with an autoencoder that copies. Right: the accuracy has its
-# best strength inside the grid, and doubling the width gains less each time.
+# Left: wider and less regularized is always better. Whoever tunes by the reconstruction ends at
+# the edge of the grid, however large it is, with an autoencoder that copies. Right: the accuracy
+# has its best strength inside the grid, and doubling the width gains less each time.
 #
-# So put the model behind the autoencoder, in one pipeline, and search over both. Where there is no y
-# at all, ask first what the codes are for.
+# So put the model behind the autoencoder, in one pipeline, and search over both. Where there is
+# no y at all, ask first what the codes are for.
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
 panels = (

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 
 from sklearn_ae import PatchFeatures, SparseAutoencoder
 from sklearn_ae.datasets import load_fashion_mnist
-from sklearn_ae.plotting import FeatureExamplesDisplay, FiltersDisplay
+from sklearn_ae.plotting import FiltersDisplay
 
 fashion = load_fashion_mnist()
 X_train, X_test = fashion.X_train[:5000], fashion.X_test[:2000]
@@ -41,12 +41,11 @@ images = X_test[[0, 1, 2, 9]]
 regions = patches.transform(images).reshape(-1, 3, 3, 64)
 figure, axes = plt.subplots(4, 5, figsize=(6.5, 5.6), layout="constrained")
 for column, unit in enumerate(display.order_[[0, 5, 10, 20]], start=1):
-    axes[0, column].imshow(display.filters[unit].reshape(6, 6), cmap="gray")
-    axes[0, column].set_title(f"unit {unit}")
-plt.close(figure)
-
-# %%
-# The images that one feature answers to most: a unit in a region.
-
-names = list(patches.get_feature_names_out())
+    axes[0, column].set_title(f"unit {unit}", fontsize=9)
+    for row, image in enumerate(images):
+        axes[row, 0].imshow(image.reshape(28, 28), cmap="gray")
+        answers = regions[:, :, :, unit]
+        axes[row, column].imshow(answers[row], cmap="gray", vmin=0, vmax=answers.max())
+for ax in axes.ravel():
+    ax.set(xticks=[], yticks=[])
 plt.show()

@@ -103,10 +103,10 @@ def restart(net: Any, rows: Rows, dead: torch.Tensor) -> None:
     """Aim dead components at what the network misses of the rows that it reconstructs worst.
 
     Each takes the direction of the error of a row, drawn in proportion to the squared error, and a
-    bias with which it is among the k strongest for a tenth of the rows that a component is on average.
-    Its atom adds what is missed there, shared with the others that start on the same rows, and the
-    optimizer forgets it. In a deeper network the direction is that of the row's hidden codes, and
-    the atom starts at 0.
+    bias with which it is among the k strongest for a tenth of the rows that a component is on
+    average. Its atom adds what is missed there, shared with the others that start on the same rows,
+    and the optimizer forgets it. In a deeper network the direction is that of the row's hidden
+    codes, and the atom starts at 0.
 
     Parameters
     ----------
