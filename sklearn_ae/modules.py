@@ -41,11 +41,11 @@ class TopK(BaseEstimator):
 
     revive : bool, default=False
         Whether to keep components from never firing, as most of many may: encoder and decoder start
-        as mirrors of each other with the mean of X taken off [2]_, and after each epoch in the
-        first half of the run those that won on no row start anew, aimed at what the network misses
-        of the rows that it reconstructs worst, in the spirit of [3]_. Takes somewhat longer and
-        reconstructs better. Without effect where ``encoder`` or ``decoder`` is given or weights are
-        tied.
+        as mirrors of each other with the mean of X taken off [2]_, and after each of the first
+        three quarters of the epochs those that won on no row start anew, aimed at what the network
+        misses of the rows that it reconstructs worst, in the spirit of [3]_. Takes about as long
+        and reconstructs no worse. Without effect where ``encoder`` or ``decoder`` is given or
+        weights are tied.
 
     See Also
     --------

@@ -55,7 +55,8 @@ def main():
             continue
         table = tables[name]
         note = table["note"].strip()
-        if table.get("threads", 2) == 1:
+        timed = any(row["seconds"] for row in table["rows"])
+        if timed and table.get("threads", 2) == 1:
             note += " Trained on one thread, on a machine that was busy."
         parts.append(f"## {title}\n\n{note}\n\n{markdown(table['rows'])}\n")
         if name == "labels":

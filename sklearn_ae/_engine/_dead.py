@@ -14,7 +14,7 @@ from sklearn_ae._engine._inference import reconstruction
 __all__ = ["RESTARTING", "inspect_codes", "restart", "start_alive"]
 
 # Share of the epochs after which components start anew; the others let them settle.
-RESTARTING = 0.5
+RESTARTING = 0.75
 
 _BLOCK = 1024
 # Rows that the start and new starts are made from.
