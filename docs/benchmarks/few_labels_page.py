@@ -59,7 +59,7 @@ def main():
         if timed and table.get("threads", 2) == 1:
             note += " Trained on one thread, on a machine that was busy."
         parts.append(f"## {title}\n\n{note}\n\n{markdown(table['rows'])}\n")
-        if name == "labels":
+        if name == "labels" and "unlabeled" in tables:
             parts.append("![Accuracy against labels and unlabeled images](few_labels.png)\n")
     parts.append(
         "## How to repeat it\n\n`python docs/benchmarks/few_labels.py --only features` makes one "
