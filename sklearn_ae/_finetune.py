@@ -360,7 +360,7 @@ class AutoencoderClassifier(ClassifierMixin, _FineTuned):
     n_features_in_ : int
         Number of features seen during :term:`fit`.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during :term:`fit`, if they are all strings.
 
     n_iter_ : int
@@ -670,7 +670,7 @@ class AutoencoderRegressor(RegressorMixin, _FineTuned):
     n_features_in_ : int
         Number of features seen during :term:`fit`.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during :term:`fit`, if they are all strings.
 
     n_iter_ : int

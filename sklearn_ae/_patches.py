@@ -60,8 +60,7 @@ class PatchFeatures(DiagramMixin, CallbackSupportMixin, TransformerMixin, BaseEs
 
     Parameters
     ----------
-    autoencoder : Autoencoder, SparseAutoencoder, DropoutAutoencoder or DenoisingAutoencoder, \
-            default=None
+    autoencoder : Autoencoder or one of its variants, default=None
         The autoencoder that is cloned and fitted on the patches; None is ``SparseAutoencoder(256,
         alpha=0.5, batch_size=512, learning_rate=3e-3, max_epochs=20)``, which suits the scale and
         the number of whitened patches; a grid over ``autoencoder__...`` needs one to be given. A
@@ -132,7 +131,7 @@ class PatchFeatures(DiagramMixin, CallbackSupportMixin, TransformerMixin, BaseEs
     n_features_in_ : int
         Number of features seen during :term:`fit`.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during :term:`fit`, if they are all strings.
 
     See Also

@@ -21,12 +21,12 @@ class SparseAutoencoder(Autoencoder):
         Widths of further encoder layers between input and code, mirrored in the decoder. Unused by
         a part that is given as ``encoder`` or ``decoder``.
 
-    activation : {"elu", "gelu", "identity", "leaky_relu", "relu", "sigmoid", "silu", \
-            "softplus", "tanh"} or callable, default="relu"
-        Activation of the code and of the hidden layers. :class:`~sklearn_ae.modules.TopK` keeps the
-        k largest codes of each row; hidden layers are relu then. Any function or module from a
-        tensor to one of its shape will do. Unused by a given ``encoder``. Combine top-k with
-        ``alpha=0``: it makes codes sparse by itself.
+    activation : str or callable, default="relu"
+        Activation of the code and of the hidden layers: ``"elu"``, ``"gelu"``, ``"identity"``,
+        ``"leaky_relu"``, ``"relu"``, ``"sigmoid"``, ``"silu"``, ``"softplus"`` or ``"tanh"``.
+        :class:`~sklearn_ae.modules.TopK` keeps the k largest codes of each row; hidden layers are
+        relu then. Any function or module from a tensor to one of its shape will do. Unused by a
+        given ``encoder``. Combine top-k with ``alpha=0``: it makes codes sparse by itself.
 
     tied_weights : bool, default=False
         Whether the decoder uses the encoder's weights, transposed. Must be False when ``encoder``
@@ -141,7 +141,7 @@ class SparseAutoencoder(Autoencoder):
     n_features_in_ : int
         Number of features seen during :term:`fit`.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during :term:`fit`, if they are all strings.
 
     n_iter_ : int
