@@ -19,8 +19,9 @@ RESTARTING = 0.75
 _BLOCK = 1024
 # Rows that the start and new starts are made from.
 _N_ROWS = 4096
-# Share of its fair number of rows that a component gets anew.
+# Share of its fair number of rows that a component gets anew, and the fewest.
 _SHARE = 0.1
+_FEWEST = 3
 # Codes whose range is this share of their size are the same for all rows.
 _CONSTANT = 1e-4
 
@@ -139,7 +140,8 @@ def restart(net: Any, rows: Rows, dead: torch.Tensor) -> None:
     # A row with fewer than k codes lets anything above 0 in.
     weakest = codes.masked_fill(codes <= 0, torch.inf).amin(dim=1)
     weakest = weakest.masked_fill(weakest.isinf(), 0)
-    n_won = max(1, round(_SHARE * len(x) * module.encoder.activation.k / len(alive)))
+    n_won = round(_SHARE * len(x) * module.encoder.activation.k / len(alive))
+    n_won = min(max(_FEWEST, n_won), len(x))
     margin = weakest - weight @ hidden.T
     bias = margin.kthvalue(n_won, dim=1, keepdim=True).values
     won = margin <= bias
