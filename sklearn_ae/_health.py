@@ -14,6 +14,8 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 __all__ = ["warn_of_codes", "warn_of_scale", "warn_unfinished"]
 
 _N_ROWS = 1000
+# Fewer rows may differ in few columns by chance.
+_ENOUGH = 10
 _LARGE = 100
 # Share of the variance that few columns, as a share of those that vary, may carry.
 _CARRIED, _FEW = 0.99, 0.05
@@ -42,9 +44,14 @@ def warn_of_scale(X):
             "are in their units. Put a StandardScaler or MinMaxScaler in front."
         )
         return
-    variances = np.sort(scale[scale > 0] ** 2)[::-1]
+    with np.errstate(over="ignore"):
+        variances = np.sort(scale[scale > 0] ** 2)[::-1]
     few = math.ceil(_FEW * len(variances))
-    if len(variances) > 1 and variances[:few].sum() > _CARRIED * variances.sum():
+    if (
+        X.shape[0] >= _ENOUGH
+        and len(variances) > 1
+        and variances[:few].sum() > _CARRIED * variances.sum()
+    ):
         share = 100 * variances[:few].sum() / variances.sum()
         _warn(
             f"{few} of {len(scale)} columns of X carry {share:.1f} % of its variance, and the loss "
@@ -114,7 +121,8 @@ def _deviations(X):
         return np.sqrt(mean_variance_axis(X, axis=0)[1])
     if isinstance(X, torch.Tensor):
         return X.double().std(dim=0, correction=0).cpu().numpy()
-    return X.std(axis=0, dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return X.std(axis=0, dtype=np.float64)
 
 
 def _warn(message, category=UserWarning):

@@ -19,6 +19,8 @@ RESTARTING = 0.75
 _BLOCK = 1024
 # Rows that the start and new starts are made from.
 _N_ROWS = 4096
+# Entries of the matrix of rows against components.
+_MAX_ENTRIES = 2**24
 # Share of its fair number of rows that a component gets anew, and the fewest.
 _SHARE = 0.1
 _FEWEST = 3
@@ -64,8 +66,8 @@ def inspect_codes(net: Any, rows: Rows) -> tuple[np.ndarray, float]:
         fired |= active.any(dim=0)
         n_empty, n_read = n_empty + int((~active.any(dim=1)).sum()), n_read + len(codes)
         lowest, highest = torch.minimum(lowest, low), torch.maximum(highest, high)
-        size = torch.maximum(lowest.abs(), highest.abs())
-        varies = ((highest - lowest) > _CONSTANT * size).any()
+        largest = torch.maximum(lowest.abs(), highest.abs())
+        varies = ((highest - lowest) > _CONSTANT * largest).any()
         if fired.all() and varies:
             break
     idle = n_empty / n_read if varies else 1.0
@@ -124,7 +126,8 @@ def restart(net: Any, rows: Rows, dead: torch.Tensor) -> None:
     layer, atoms = module.encoder.layers[-1], module.decoder.layers[0]
     alive = torch.ones(len(layer.weight), dtype=torch.bool, device=dead.device)
     alive[dead] = False
-    drawn = torch.randperm(len(rows), generator=generator, device=generator.device)[:_N_ROWS]
+    n_rows = min(_N_ROWS, max(_FEWEST, _MAX_ENTRIES // len(dead)))
+    drawn = torch.randperm(len(rows), generator=generator, device=generator.device)[:n_rows]
     x = rows.dense(rows.take(drawn))
     hidden, codes = module.encoder.last_input(x), module.encoder(x)
     missed = x - reconstruction(net)(codes)
@@ -144,8 +147,8 @@ def restart(net: Any, rows: Rows, dead: torch.Tensor) -> None:
     n_won = min(max(_FEWEST, n_won), len(x))
     margin = weakest - weight @ hidden.T
     bias = margin.kthvalue(n_won, dim=1, keepdim=True).values
-    won = margin <= bias
-    rivals = (won * won.sum(dim=0)).sum(dim=1, keepdim=True) / won.sum(dim=1, keepdim=True)
+    won = (margin <= bias).to(x.dtype)
+    rivals = (won @ won.sum(dim=0) / won.sum(dim=1)).unsqueeze(1)
     wanted = (errors.sqrt()[chosen] / weakest[chosen].clamp_min(1e-6)).unsqueeze(1)
     length = wanted.clamp_max(_norm(atoms.weight[alive]).mean()) / rivals
     layer.weight[dead], layer.bias[dead] = weight, bias.squeeze(1)
