@@ -21,7 +21,7 @@ def labels(draws, quick):
 
 
 def unlabeled(draws, quick):
-    """Vary the images that are pretrained on, at the same number of steps."""
+    """Vary the images that are pretrained on, in as many steps; at most in 200 epochs."""
     yield Row("raw pixels", scores(draws, lambda X: X))
     for n_unlabeled in (500, 6_000) if quick else (500, 2_000, 10_000, 60_000):
         some = replace(draws, n_unlabeled=n_unlabeled, cache={})
