@@ -19,7 +19,7 @@ X_train, X_test = fashion.X_train[:6000], fashion.X_test[:3000]
 
 # %%
 # ``alpha`` is the strength of the L1 penalty. ``TopK(20)`` keeps the 20 largest codes of each
-# image and needs no penalty; ``revive=True`` trains features that have stopped to fire.
+# image and needs no penalty; ``revive=True`` trains features that stopped firing.
 
 common = {"max_epochs": 10, "random_state": 0}
 autoencoders = {

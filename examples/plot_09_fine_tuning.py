@@ -21,29 +21,34 @@ def halved(X):
 
 
 fashion = load_fashion_mnist()
-X_train, y_train = halved(fashion.X_train[:10000]), fashion.y_train[:10000]
+X_train, y_train = halved(fashion.X_train[:15000]), fashion.y_train[:15000]
 X_test, y_test = halved(fashion.X_test[:3000]), fashion.y_test[:3000]
 
 # %%
-# Two layers, pretrained once on 10,000 images without labels. In a ``FrozenEstimator`` the
+# Two layers, pretrained once on 15,000 images without labels. In a ``FrozenEstimator`` the
 # autoencoder is taken as it is, so that it need not be trained anew for each fit below. Given as it
 # is, ``AutoencoderClassifier(autoencoder, unlabeled=-1)`` pretrains it on all rows by itself.
 
 autoencoder = DenoisingAutoencoder(
-    256, hidden_layer_sizes=(512,), corruption_level=0.5, max_epochs=12, random_state=0
+    256,
+    hidden_layer_sizes=(512,),
+    corruption_level=0.5,
+    learning_rate=2e-3,
+    max_epochs=10,
+    random_state=0,
 )
 pretrained = FrozenEstimator(autoencoder.fit(X_train))
 
 # %%
-# For each number of labels, four draws of the labeled images.
+# For each number of labels, five draws of the labeled images; both networks get the same ones.
 
 numbers = [30, 60, 120, 240]
 accuracy = {"pretrained": [], "from scratch": []}
 classifiers = {}
 for n_labeled in numbers:
     scores = {name: [] for name in accuracy}
-    for draw in range(4):
-        rows = slice(500 * draw, 500 * draw + n_labeled)
+    for draw in range(5):
+        rows = slice(1000 * draw, 1000 * draw + n_labeled)
         classifiers["pretrained"] = AutoencoderClassifier(pretrained, random_state=draw)
         classifiers["from scratch"] = AutoencoderClassifier(
             autoencoder, pretrain=False, random_state=draw
@@ -58,9 +63,10 @@ for name, values in accuracy.items():
     print(f"{name:14}" + "".join(f"{value:7.3f}" for value in values))
 
 # %%
-# Left: the loss of fine-tuning on the labeled images. With so few of them both networks fit them
-# without error in the end; what differs is what they make of other images. Right: pretraining helps
-# most where labels are fewest.
+# Left: the loss of fine-tuning on the labeled images of the last draw. The network from scratch
+# ends lower: it fits them more closely, and that is no gain on other images. Right: the pretrained
+# network is ahead on test images, by several points with 30 labels and by about one with 240. The
+# more labels there are, the less there is to gain.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
 for name, classifier in classifiers.items():
@@ -70,7 +76,7 @@ left.set_title(f"Loss of fine-tuning, {numbers[-1]} labels")
 right.set(
     xscale="log",
     xlabel="labeled images",
-    ylabel="accuracy, mean of four draws",
+    ylabel="accuracy, mean of five draws",
     title="Test images",
 )
 right.set_xticks(numbers, numbers)

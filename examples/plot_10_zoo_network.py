@@ -75,11 +75,11 @@ accuracy = {
 }
 
 # %%
-# The networks from elsewhere are worth little more than pixels, as is the same network pretrained
-# without labels: one that sees whole images learns what those images look like. What transfers is
-# what is the same everywhere, edges and their places, and patch features have them. A network from
-# a zoo can do more than these two, as it saw more, and more like the target. It comes in as
-# ``AutoencoderClassifier(encoder=network)`` and is then fine-tuned.
+# A gray dot is one draw. The networks from elsewhere are worth about as much as pixels, and the
+# same network pretrained without labels on the target images is not far from them: each learns what
+# whole images look like. Patch features, which learn edges once for all places, are the best. A
+# network from a zoo can do more than these two, as it saw more, and more like the target. It comes
+# in as ``AutoencoderClassifier(encoder=network)`` and is then fine-tuned.
 
 figure, ax = plt.subplots(figsize=(8, 3.2), layout="constrained")
 for position, values in enumerate(accuracy.values()):

@@ -43,8 +43,9 @@ for i, width in enumerate(widths):
 
 # %%
 # Left: wider and less regularized is always better. Whoever tunes by the reconstruction ends at
-# the edge of the grid, however large it is, with an autoencoder that copies. Right: the accuracy
-# has its best strength inside the grid, and doubling the width gains less each time.
+# the edge of the grid, however large it is, with an autoencoder that copies. Right: the accuracy is
+# best with a strength inside the grid. What a wide code gains depends on that strength: with the
+# largest one the widest code is the worst, although its reconstruction is the best of the three.
 #
 # So put the model behind the autoencoder, in one pipeline, and search over both. Where there is
 # no y at all, ask first what the codes are for.

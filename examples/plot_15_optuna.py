@@ -51,12 +51,12 @@ print(study.best_params)
 print(f"test accuracy {pipe.score(digits.X_test, digits.y_test):.3f}")
 
 # %%
-# Each point is a trial, each line the best one so far.
+# Each point is a trial, the line the best one so far.
 
 values = [trial.value for trial in study.trials]
 figure, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
 ax.plot(values, "o", color="#b8c4cc", label="trial")
-ax.plot(np.maximum.accumulate(values), color="#0b6e99", label="best so far")
+ax.plot(np.maximum.accumulate(values), drawstyle="steps-post", color="#0b6e99", label="best so far")
 ax.xaxis.set_major_locator(plt.MaxNLocator(integer=True))
 ax.set(xlabel="trial", ylabel="cross-validated accuracy")
 ax.spines[["top", "right"]].set_visible(False)

@@ -66,7 +66,7 @@ def own_defaults(draws, quick):
 def settings(draws, quick):
     """Compare settings of patch features beyond their defaults."""
     yield Row("raw pixels", scores(draws, lambda X: X))
-    for name, estimator in islice(variants(draws), 3 if quick else None):
+    for name, estimator in islice(variants(draws), 1 if quick else None):
         yield codes_row(draws, name, name, estimator)
 
 
