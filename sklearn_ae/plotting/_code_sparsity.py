@@ -126,6 +126,8 @@ class CodeSparsityDisplay:
             If there are not two ``axes``, or ``n_bins`` is not positive.
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
+        from matplotlib.ticker import MaxNLocator
+
         check_count("n_bins", n_bins)
         self.axes_, self.figure_ = axes_for(axes, 2, figsize=(9, 3.5))
         of_features, of_rows = self.axes_
@@ -141,6 +143,9 @@ class CodeSparsityDisplay:
         low, high = int(self.n_active.min()), int(self.n_active.max())
         width = math.ceil((high - low + 1) / n_bins)
         of_rows.hist(self.n_active, bins=np.arange(low, high + width + 1, width) - 0.5)
+        # One count alone would fill the axes, with ticks at fractions of it.
+        of_rows.set_xlim(low - 1.5, high + width + 0.5)
+        of_rows.xaxis.set_major_locator(MaxNLocator(integer=True))
         of_rows.set(
             xlabel="features that fire on a row",
             ylabel="rows",
