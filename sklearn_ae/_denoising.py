@@ -133,7 +133,7 @@ class DenoisingAutoencoder(Autoencoder):
         Weights of the encoder. Only where the encoder is one built-in dense layer.
 
     dead_components_ : ndarray of bool of shape (n_components,)
-        Whether the code of each component is zero for every row that was last trained on.
+        Whether the code of each component is zero for every row of the X that was last fitted.
 
     net_ : skorch.NeuralNet
         The trained net; ``net_.module_`` is the torch module, with ``encoder`` and ``decoder``.

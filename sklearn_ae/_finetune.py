@@ -119,8 +119,7 @@ class _FineTuned(CopiesMixin, DiagramMixin, CallbackSupportMixin, BaseEstimator)
         # skorch takes a second to import; only training needs it.
         from sklearn_ae._engine._finetuning import check_before_pretraining, finetune
 
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        given = {"X": X, "y": y, "metadata": metadata}
+        given = X, y, sample_weight
         self._check_parameters()
         rng = check_random_state(self.random_state)
         X = check_data(self, X, dtype=self._dtype(), reset=True)
@@ -129,7 +128,8 @@ class _FineTuned(CopiesMixin, DiagramMixin, CallbackSupportMixin, BaseEstimator)
         split = self._split(target, rng) if self.early_stopping else None
         check_before_pretraining(self.get_params(deep=False), X)
         seed = rng.randint(np.iinfo(np.int32).max)
-        context.call_on_fit_task_begin(estimator=self, **given)
+        heard = self._heard(*given)
+        context.call_on_fit_task_begin(estimator=self, **heard)
         if self.encoder is not None:
             autoencoder, network = None, network_of_encoder(self.encoder)
         else:
@@ -156,14 +156,14 @@ class _FineTuned(CopiesMixin, DiagramMixin, CallbackSupportMixin, BaseEstimator)
             }
 
         task = context.subcontext(task_name="fine-tune", max_subtasks=self.max_epochs)
-        task.call_on_fit_task_begin(estimator=self, **given)
-        tasks = epoch_tasks(task, self, attributes, **given)
+        task.call_on_fit_task_begin(estimator=self, **heard)
+        tasks = epoch_tasks(task, self, attributes, **heard)
         net = finetune(self.get_params(deep=False), network, data, seed, tasks)
         vars(self).update(attributes(net))
         if not net.stopped_:
             warn_unfinished(self, len(net.history))
         for ended in (task, context):
-            ended.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **given)
+            ended.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **heard)
         return self
 
     def _diagram(self):
@@ -174,9 +174,15 @@ class _FineTuned(CopiesMixin, DiagramMixin, CallbackSupportMixin, BaseEstimator)
         widths = " → ".join(str(n) for n in (*sizes, head[-1].out_features))
         return [told("encoder", module.encoder), (f"head: {widths}", f"head: {head!r}")]
 
-    def _scored_rows(self, X, y, sample_weight):
+    def _heard(self, X, y, sample_weight):
+        """Return the rows that callbacks hear of, and score: the labeled ones."""
+        if getattr(self, "_skl_callbacks", None):
+            X, y, sample_weight = self._labeled_rows(X, y, sample_weight)
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        return {"X": X, "y": y, "metadata": metadata}
+
+    def _labeled_rows(self, X, y, sample_weight):
         """Leave out the rows that hold the marker."""
-        check_is_fitted(self)
         if self.unlabeled is None:
             return X, y, sample_weight
         labels = as_array(y)
@@ -528,7 +534,8 @@ class AutoencoderClassifier(ClassifierMixin, _FineTuned):
         score : float
             Higher is better, 1 is perfect.
         """
-        return super().score(*self._scored_rows(X, y, sample_weight))
+        check_is_fitted(self)
+        return super().score(*self._labeled_rows(X, y, sample_weight))
 
     def _prepared(self, y, weight):
         y = check_y(y, estimator=self)
@@ -802,7 +809,8 @@ class AutoencoderRegressor(RegressorMixin, _FineTuned):
         score : float
             Higher is better, 1 is perfect.
         """
-        return super().score(*self._scored_rows(X, y, sample_weight))
+        check_is_fitted(self)
+        return super().score(*self._labeled_rows(X, y, sample_weight))
 
     def _prepared(self, y, weight):
         y = check_y(y, multi_output=True, y_numeric=True, estimator=self).astype(np.float64)

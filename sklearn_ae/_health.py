@@ -11,6 +11,8 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from sklearn_ae.modules import TopK
+
 __all__ = ["warn_of_codes", "warn_of_scale", "warn_unfinished"]
 
 _N_ROWS = 1000
@@ -22,7 +24,7 @@ _CARRIED, _FEW = 0.99, 0.05
 _MANY_DEAD = 0.75
 _MANY_IDLE = 0.5
 # Before that, codes are mostly those of the random start.
-_MANY_STEPS = 100
+_MANY_STEPS = 50
 # Share of the validation loss that the last epoch may take off.
 _FALLING = 0.01
 
@@ -35,7 +37,8 @@ def warn_of_scale(X):
     X : ndarray, torch.Tensor or scipy.sparse CSR of shape (n_samples, n_features)
         Validated data, of which about 1,000 rows are looked at.
     """
-    scale = _deviations(X[:: max(1, X.shape[0] // _N_ROWS)])
+    X = X[:: max(1, X.shape[0] // _N_ROWS)]
+    scale = _deviations(X)
     large = int((scale > _LARGE).sum())
     if large:
         _warn(
@@ -43,6 +46,9 @@ def warn_of_scale(X):
             f"{_LARGE}, the largest {scale.max():.3g}. The loss sums over columns, and strengths "
             "are in their units. Put a StandardScaler or MinMaxScaler in front."
         )
+        return
+    if abs(X).max() <= 1:
+        # A scaler of ranges was here, and heavy tails leave it little variance.
         return
     with np.errstate(over="ignore"):
         variances = np.sort(scale[scale > 0] ** 2)[::-1]
@@ -69,7 +75,7 @@ def warn_of_codes(estimator, idle, n_steps):
         The fitted estimator.
 
     idle : float
-        Share of the rows whose codes are all 0; 1 where codes are the same for all rows.
+        Share of the rows with no active code, as ``train`` gives it.
 
     n_steps : int
         Steps of the optimizer so far.
@@ -87,9 +93,12 @@ def warn_of_codes(estimator, idle, n_steps):
     elif idle > _MANY_IDLE and estimator.alpha:
         _warn(f"All {n_all} codes are zero for {100 * idle:.0f} % of the rows of X. Lower alpha.")
     elif _MANY_DEAD * n_all < n_dead < n_all:
+        top_k = isinstance(estimator.activation, TopK) and not estimator.activation.revive
+        built_in = estimator.encoder is None and estimator.decoder is None
+        remedy = ", or use TopK(..., revive=True)" if top_k and built_in else ""
         _warn(
             f"{n_dead} of {n_all} components are zero for every row of X (dead_components_). Take "
-            "fewer, scale X with StandardScaler, or with top-k use TopK(..., revive=True)."
+            f"fewer, or scale X with StandardScaler{remedy}."
         )
 
 
@@ -120,7 +129,7 @@ def _deviations(X):
     if sparse.issparse(X):
         return np.sqrt(mean_variance_axis(X, axis=0)[1])
     if isinstance(X, torch.Tensor):
-        return X.double().std(dim=0, correction=0).cpu().numpy()
+        return X.cpu().double().std(dim=0, correction=0).numpy()
     with np.errstate(over="ignore", invalid="ignore"):
         return X.std(axis=0, dtype=np.float64)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 __all__ = ["epoch_tasks", "fit_as_task"]
 
 
@@ -52,7 +50,7 @@ class _EpochTasks:
         return self.task.call_on_fit_task_end(
             estimator=self.estimator,
             # A callback may keep the estimator that it is given, and training goes on.
-            reconstruction_attributes=lambda: self.attributes(copy.deepcopy(net)),
+            reconstruction_attributes=lambda: self.attributes(net.snapshot()),
             **self.data,
         )
 

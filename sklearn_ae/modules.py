@@ -45,7 +45,7 @@ class TopK(BaseEstimator):
         three quarters of the epochs those that won on no row start anew, aimed at what the network
         misses of the rows that it reconstructs worst, in the spirit of [3]_. Takes about as long
         and reconstructs no worse. Without effect where ``encoder`` or ``decoder`` is given or
-        weights are tied.
+        weights are tied; ``partial_fit``, which makes one pass, starts nothing anew.
 
     See Also
     --------

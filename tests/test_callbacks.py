@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import threading
 import warnings
 
 import numpy as np
@@ -256,6 +257,50 @@ def test_fine_tuning_has_two_parts(digits, kind):
 
 
 @needs_callbacks
+@pytest.mark.parametrize("cls", [AutoencoderClassifier, AutoencoderRegressor])
+def test_epochs_of_fine_tuning_are_scored_on_labeled_rows(digits, cls):
+    X, y = digits
+    if cls is AutoencoderRegressor:
+        few, marker = np.where(np.arange(len(y)) % 2, y.astype(float), np.nan), np.nan
+    else:
+        few, marker = np.where(np.arange(len(y)) % 2, y, -1), -1
+    monitor = ScoringMonitor(scoring={"score": score})
+    model = cls(SparseAutoencoder(8, max_epochs=1), unlabeled=marker, max_epochs=20)
+    model.set_callbacks(monitor).fit(X, few)
+    logged = [r["score"] for r in monitor.get_logs().data if r["estimator_name"] == cls.__name__]
+    assert logged[-1] == pytest.approx(model.score(X[1::2], y[1::2]))
+
+
+@needs_callbacks
+def test_a_callback_of_skorch_that_can_not_be_copied(digits):
+    from skorch.callbacks import Callback
+
+    class Locked(Callback):
+        def __init__(self):
+            self.lock = threading.Lock()
+
+    recorder = Recorder()
+    ae = Autoencoder(8, max_epochs=2, callbacks=[Locked()]).set_callbacks(recorder)
+    ae.fit(digits[0])
+    assert_array_equal(recorder.estimators[-1].transform(digits[0]), ae.transform(digits[0]))
+
+
+def test_the_best_epoch_is_kept_when_a_callback_of_skorch_stops(digits):
+    from skorch.callbacks import EarlyStopping
+
+    stop = EarlyStopping("train_loss", patience=4, threshold=0.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ae = Autoencoder(
+            16, max_epochs=30, early_stopping=True, random_state=0, callbacks=[stop]
+        ).fit(digits[0])
+    assert ae.n_iter_ < 30
+    best = np.argmin(ae.validation_loss_curve_) + 1
+    assert best == ae.n_iter_
+    assert "penalty_" not in vars(ae.net_)
+
+
+@needs_callbacks
 def test_a_callback_ends_fine_tuning(digits):
     X, y = digits
     recorder = Recorder(stop_after=2)
@@ -335,10 +380,14 @@ def test_what_a_callback_records_is_printed(digits, capsys):
     assert all("norm 1.25" in line for line in capsys.readouterr().out.splitlines())
 
 
-def test_the_last_epoch_before_an_early_stop_is_printed(digits, capsys):
-    ae = Autoencoder(
-        8, max_epochs=30, early_stopping=True, n_iter_no_change=2, tol=0.5, verbose=1
-    ).fit(digits[0])
+@pytest.mark.parametrize("skorch_callbacks", [False, True])
+def test_the_last_epoch_before_an_early_stop_is_printed(digits, capsys, skorch_callbacks):
+    from skorch.callbacks import EarlyStopping
+
+    stop = {"early_stopping": True, "n_iter_no_change": 2, "tol": 0.5}
+    if skorch_callbacks:
+        stop = {"callbacks": [EarlyStopping("train_loss", patience=2, threshold=0.5)]}
+    ae = Autoencoder(8, max_epochs=30, verbose=1, **stop).fit(digits[0])
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
     assert len(lines) == ae.n_iter_ < 30
 

@@ -154,7 +154,16 @@ SCALED = {
     "one row": lambda: np.ones((1, 4)),
     "constant": lambda: np.ones((30, 4)),
     "one-hot": lambda: np.eye(5)[np.random.RandomState(0).randint(5, size=200)],
-    "rare": lambda: (np.random.RandomState(0).rand(400, 200) < 0.01).astype(float),
+    "rare": lambda: (np.random.RandomState(0).rand(400, 200) < 0.004).astype(float),
+    "empty rows first": lambda: np.r_[
+        np.zeros((300, 60)), (np.random.RandomState(0).rand(600, 60) < 0.1).astype(float)
+    ],
+    "heavy tails": lambda: minmax_scale(
+        np.c_[
+            np.random.RandomState(0).randint(2, size=2000),
+            np.random.RandomState(0).lognormal(sigma=2.5, size=(2000, 2)),
+        ]
+    ),
 }
 
 
@@ -195,7 +204,14 @@ def test_many_dead_components_are_warned_about(digits):
     ae = SparseAutoencoder(512, alpha=0, activation=TopK(4), max_epochs=9, random_state=0)
     with pytest.warns(UserWarning, match=r"of 512 components are zero .* revive=True"):
         ae.fit(digits)
-    ae.set_params(activation__revive=True, n_components=128).fit(digits)
+    ae.set_params(activation__revive=True, max_epochs=20).fit(digits)
+
+
+def test_the_remedy_is_named_only_where_it_applies(digits):
+    tied = {"tied_weights": True, "alpha": 0, "max_epochs": 9, "random_state": 0}
+    with pytest.warns(UserWarning, match="of 512 components are zero") as record:
+        SparseAutoencoder(512, activation=TopK(4, revive=True), **tied).fit(digits)
+    assert not any("revive=True" in str(warning.message) for warning in record)
 
 
 # ------------------------------------------------------------------------ convergence

@@ -140,6 +140,9 @@ def test_skops_brings_every_estimator_back(name, data):
     for ours, theirs in zip(outputs(fitted, X), outputs(same, X), strict=True):
         assert_array_equal(ours, theirs)
     assert_array_equal(outputs(clone(same).fit(X, y), X)[0], outputs(fitted, X)[0])
+    if hasattr(same, "net_") and hasattr(same.net_.corruption, "__dict__"):
+        learned = [v for k, v in vars(same.net_.corruption).items() if k.endswith("_")]
+        assert all(isinstance(value, torch.Tensor) for value in learned)
 
 
 @pytest.mark.parametrize("name", ["plain", "patches", "classifier"])

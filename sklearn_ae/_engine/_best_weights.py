@@ -30,11 +30,7 @@ class BestWeights(EarlyStopping):
         if loss < self.best_loss_:
             self.best_loss_ = loss
             self.best_weights_ = copy.deepcopy(net.module_.state_dict())
-        try:
-            super().on_epoch_end(net, **kwargs)
-        except KeyboardInterrupt:
-            # skorch stops at once; here the callbacks behind this one hear of the epoch too.
-            net.stopped_ = True
+        super().on_epoch_end(net, **kwargs)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Restore the best weights."""

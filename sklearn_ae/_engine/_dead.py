@@ -24,6 +24,8 @@ _MAX_ENTRIES = 2**24
 # Share of its fair number of rows that a component gets anew, and the fewest.
 _SHARE = 0.1
 _FEWEST = 3
+# Share of rows without an active code that needs no further look.
+_FEW = 0.2
 # Codes whose range is this share of their size are the same for all rows.
 _CONSTANT = 1e-4
 
@@ -38,7 +40,7 @@ def inspect_codes(net: Any, rows: Rows) -> tuple[np.ndarray, float]:
         A net in evaluation mode.
 
     rows : Rows
-        The training data, read only as far as it takes to see every component fire.
+        The training data, read only as far as it takes to see that all is well.
 
     Returns
     -------
@@ -46,15 +48,18 @@ def inspect_codes(net: Any, rows: Rows) -> tuple[np.ndarray, float]:
         Whether the code of a component is 0 for every row.
 
     idle : float
-        Share of the rows that were read for which all codes are 0; 1 where every component has
-        about the same code for all rows, though the rows differ.
+        Share of the rows for which all codes are 0, among those that are not all 0 themselves; 1
+        where every component has about the same code for all rows, though the rows differ. Where it
+        is small it is that of the rows that were read.
     """
     fired: Any = None
     first: Any = None
     differ = False
     n_empty = n_read = 0
-    # A sparse matrix becomes dense a batch at a time, no larger than in training.
-    size = net.batch_size if sparse.issparse(rows.X) else max(net.batch_size, _BLOCK)
+    # A sparse matrix becomes dense a batch at a time, no larger than in training, and what a
+    # module of the user's takes for a row is not known.
+    as_trained = sparse.issparse(rows.X) or net.copies_input
+    size = net.batch_size if as_trained else max(net.batch_size, _BLOCK)
     for x, target in Batches(rows, size):
         codes = net.module_.encoder(target.clone() if net.copies_input else x)
         low, high = codes.amin(dim=0), codes.amax(dim=0)
@@ -64,13 +69,15 @@ def inspect_codes(net: Any, rows: Rows) -> tuple[np.ndarray, float]:
         differ = differ or bool((target != first).any())
         active = codes != 0
         fired |= active.any(dim=0)
-        n_empty, n_read = n_empty + int((~active.any(dim=1)).sum()), n_read + len(codes)
+        says = (target != 0).any(dim=1)
+        n_empty += int((says & ~active.any(dim=1)).sum())
+        n_read += int(says.sum())
         lowest, highest = torch.minimum(lowest, low), torch.maximum(highest, high)
         largest = torch.maximum(lowest.abs(), highest.abs())
         varies = ((highest - lowest) > _CONSTANT * largest).any()
-        if fired.all() and varies:
+        if fired.all() and varies and n_empty <= _FEW * n_read:
             break
-    idle = n_empty / n_read if varies else 1.0
+    idle = n_empty / max(n_read, 1) if varies else 1.0
     return ~fired.cpu().numpy(), idle if differ else 0.0
 
 

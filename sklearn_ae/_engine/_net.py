@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -208,17 +210,8 @@ class ReconstructionNet(NeuralNet):
                 self.optimizer_.load_state_dict(state)
         self.stopped_ = False
         self.notify("on_train_begin", X=X, y=y)
-        try:
+        with suppress(_EndOfTraining):
             self.fit_loop(X, y, **fit_params)
-        except _EndOfTraining:
-            pass
-        except KeyboardInterrupt:
-            # skorch's EarlyStopping ends the loop by the exception that Ctrl-C raises.
-            if not any(
-                isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
-                for _, callback in self.callbacks_
-            ):
-                raise
         self.notify("on_train_end", X=X, y=y)
         self._set_training(False)
         return self
@@ -239,6 +232,22 @@ class ReconstructionNet(NeuralNet):
             self.partial_fit(X)
         finally:
             del self.tasks_
+            self.__dict__.pop("penalty_", None)
+
+    def snapshot(self) -> ReconstructionNet:
+        """Copy the net as it is now, without its callbacks, which may hold what can't be copied.
+
+        Returns
+        -------
+        net : ReconstructionNet
+            The copy, in evaluation mode.
+        """
+        held = {name: self.__dict__[name] for name in ("callbacks", "callbacks_")}
+        self.__dict__.update(callbacks=None, callbacks_=[])
+        try:
+            return copy.deepcopy(self)
+        finally:
+            self.__dict__.update(held)
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Tell skorch's callbacks, and around them the tasks of scikit-learn's.
@@ -254,14 +263,24 @@ class ReconstructionNet(NeuralNet):
         tasks = self.__dict__.get("tasks_")
         if tasks is not None and method_name == "on_epoch_begin":
             tasks.begin()
-        try:
+        if method_name != "on_epoch_end":
             super().notify(method_name, **cb_kwargs)
-        finally:
-            # A callback may end training by an exception, and its epoch ends all the same.
-            if tasks is not None and method_name == "on_epoch_end":
-                self._set_training(False)
-                self.stopped_ |= tasks.end(self)
-        if method_name == "on_epoch_end" and self.stopped_:
+            return
+        self.on_epoch_end(self, **cb_kwargs)
+        for _, callback in self.callbacks_:
+            try:
+                callback.on_epoch_end(self, **cb_kwargs)
+            except KeyboardInterrupt:
+                # So skorch's EarlyStopping ends training, and so does Ctrl-C. Those that come
+                # after the former hear of the epoch too.
+                stops = isinstance(callback, EarlyStopping)
+                if not (stops and callback.misses_ == callback.patience):
+                    raise
+                self.stopped_ = True
+        if tasks is not None:
+            self._set_training(False)
+            self.stopped_ |= tasks.end(self)
+        if self.stopped_:
             raise _EndOfTraining
 
     def get_dataset(self, X: Any, y: Any = None) -> Rows:
@@ -368,7 +387,7 @@ class ReconstructionNet(NeuralNet):
         """Run an epoch; without listeners to batches, read the loss once, at its end."""
         if iterator is None:
             return
-        if training and (self.verbose or self.revive or not self.lean):
+        if training and (self.verbose or self.revive or (self.has_penalty and not self.lean)):
             step_fn = ActiveCodes(self, step_fn)
         if self.lean:
             loss = self._lean_epoch(iterator, training, prefix, step_fn)
@@ -449,7 +468,8 @@ class ReconstructionNet(NeuralNet):
     def __setstate__(self, state: dict[str, Any]) -> None:
         types = {n: state[n] and getattr(torch, state[n]) for n in ("dtype", "autocast")}
         self.__dict__.update(state | types)
-        refill([value for value in state.values() if isinstance(value, torch.nn.Module)])
+        modules = [value for value in state.values() if isinstance(value, torch.nn.Module)]
+        refill([*modules, state["corruption"]])
         try:
             resolve_device(self.device)
         except ValueError:

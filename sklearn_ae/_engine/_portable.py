@@ -51,22 +51,25 @@ def portable(modules: dict[Any, Any]) -> dict[Any, Any]:
     return copy.deepcopy(modules, memo)
 
 
-def refill(modules: Iterable[nn.Module]) -> None:
+def refill(parts: Iterable[Any]) -> None:
     """Give modules their weights where a road of persistence left what stands for them.
 
     Parameters
     ----------
-    modules : iterable of torch.nn.Module
+    parts : iterable of torch.nn.Module or object
         What was restored. ``pickle`` restores the weights by itself, skops does not.
     """
     memo: dict[int, torch.Tensor] = {}
-    for module in modules:
-        for part in module.modules():
-            for held in (part._parameters, part._buffers):
-                for name, value in held.items():
-                    if isinstance(value, _Weight):
-                        tensor = memo.setdefault(id(value), _restore(value.array, value.trained))
-                        held[name] = tensor
+    for held in (held for part in parts for held in _held_by(part)):
+        for name, value in held.items():
+            if isinstance(value, _Weight):
+                held[name] = memo.setdefault(id(value), _restore(value.array, value.trained))
+
+
+def _held_by(part: Any) -> list[dict[str, Any]]:
+    if isinstance(part, nn.Module):
+        return [held for m in part.modules() for held in (m._parameters, m._buffers)]
+    return [part.__dict__] if hasattr(part, "__dict__") else []
 
 
 def _tensors_of(module: Any) -> list[torch.Tensor]:

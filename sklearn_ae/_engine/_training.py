@@ -108,6 +108,8 @@ def train(
             net.train_watched(rows, tasks)
         net.global_states_ = global_states(device) if draws else None
         check_weights(net)
+        if not net.history:
+            return net, np.zeros(params["n_components"], dtype=bool), 0.0
         net._set_training(False)
         return net, *inspect_codes(net, rows)
 
