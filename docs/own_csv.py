@@ -16,7 +16,8 @@ from sklearn_ae.plotting import LossCurveDisplay
 from sklearn_ae.semi_supervised import LabeledOnly, SemiSupervisedSplit
 
 table = pd.read_csv(sys.argv[1])
-X, y = table.drop(columns=sys.argv[2]), table[sys.argv[2]].fillna(-1).astype(int)
+X, labels = table.drop(columns=sys.argv[2]), table[sys.argv[2]].astype("category")
+y = labels.cat.codes.to_numpy()  # 0, 1, ... in the order of labels.cat.categories, -1 where empty
 columns = make_column_transformer(
     (
         make_pipeline(SimpleImputer(strategy="median"), StandardScaler()),
@@ -30,11 +31,17 @@ columns = make_column_transformer(
 codes = DenoisingAutoencoder(random_state=0)
 boosting = LabeledOnly(XGBClassifier(n_estimators=100, n_jobs=1))
 pipe = Pipeline([("columns", columns), ("codes", codes), ("boosting", boosting)])
-grid = {"codes__n_components": [32, 128], "codes__corruption_level": [0.1, 0.3]}
-search = GridSearchCV(pipe, grid, cv=SemiSupervisedSplit(3)).fit(X, y)
-print(f"accuracy {search.best_score_:.3f} with {search.best_params_}")
+grid = [
+    {"codes__n_components": [32, 128], "codes__corruption_level": [0.1, 0.3]},
+    {"codes": ["passthrough"]},  # the columns themselves, to see what the codes are worth
+]
+search = GridSearchCV(pipe, grid, cv=SemiSupervisedSplit(3), refit=False).fit(X, y)
+scores = search.cv_results_["mean_test_score"]
+best = scores[:-1].argmax()
+settings = search.cv_results_["params"][best]
+print(f"accuracy {scores[best]:.3f} with {settings}, {scores[-1]:.3f} without codes")
 
-best = search.best_estimator_
+best = pipe.set_params(**settings).fit(X, y)
 LossCurveDisplay.from_estimator(best["codes"]).figure_.savefig("loss.png")
 joblib.dump(best, "model.joblib")  # the whole pipeline, a pickle
 save(best["codes"], "codes.safetensors")  # the autoencoder, without pickle

@@ -629,7 +629,7 @@ class Autoencoder(
         Raises
         ------
         ValueError
-            If ``n_features`` is not a positive integer.
+            If ``n_features`` is not a positive integer, or ``prefix`` does not end in ``"__"``.
 
         Examples
         --------
@@ -639,6 +639,8 @@ class Autoencoder(
         """
         if not is_size(n_features):
             raise ValueError(f"n_features={n_features!r} must be a positive integer.")
+        if prefix and not prefix.endswith("__"):
+            raise ValueError(f"prefix={prefix!r} must end in '__', as in '{prefix}__'.")
         widths = sorted({min(max(factor * int(n_features), 16), 4096) for factor in (1, 2, 4)})
         grid = {"n_components": widths, **cls._strengths}
         return {f"{prefix}{name}": list(values) for name, values in grid.items()}

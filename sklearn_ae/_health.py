@@ -83,15 +83,14 @@ def warn_of_codes(estimator, idle, n_steps):
     if n_steps < _MANY_STEPS:
         return
     n_dead, n_all = int(estimator.dead_components_.sum()), estimator._widths[-1]
+    lower = f"Lower alpha={estimator.alpha:g}."
     if n_dead == n_all and idle:
-        remedy = "Lower alpha" if estimator.alpha else "Scale X, or lower learning_rate"
-        _warn(f"All {n_all} codes are zero for every row of X: there are no features. {remedy}.")
+        remedy = lower if estimator.alpha else "Scale X, or lower learning_rate."
+        _warn(f"All {n_all} codes are zero for every row of X: there are no features. {remedy}")
     elif idle == 1 and estimator.alpha:
-        _warn(
-            "The codes are about the same for every row of X: there are no features. Lower alpha."
-        )
+        _warn(f"The codes are about the same for every row of X: there are no features. {lower}")
     elif idle > _MANY_IDLE and estimator.alpha:
-        _warn(f"All {n_all} codes are zero for {100 * idle:.0f} % of the rows of X. Lower alpha.")
+        _warn(f"All {n_all} codes are zero for {100 * idle:.0f} % of the rows of X. {lower}")
     elif _MANY_DEAD * n_all < n_dead < n_all:
         top_k = isinstance(estimator.activation, TopK) and not estimator.activation.revive
         built_in = estimator.encoder is None and estimator.decoder is None

@@ -286,6 +286,11 @@ def test_suggested_grids_are_valid(cls, n_features):
     assert 0 not in cls.suggested_grid(n_features, prefix="ae__")["ae__n_components"]
 
 
+def test_a_prefix_of_a_grid_ends_in_underscores():
+    with pytest.raises(ValueError, match="must end in '__', as in 'codes__'"):
+        SparseAutoencoder.suggested_grid(64, prefix="codes")
+
+
 @pytest.mark.parametrize("n_features", [0, 2.5, True, "64"])
 def test_a_suggested_grid_wants_a_number_of_features(n_features):
     with pytest.raises(ValueError, match="n_features="):

@@ -199,7 +199,7 @@ def _copied_callbacks(callbacks: Any) -> list[Any]:
         if not hasattr(named, "on_train_begin"):
             raise TypeError(
                 f"callbacks={callbacks!r} must hold skorch callbacks or tuples of a name and a "
-                f"callback, got {callback!r}."
+                f"callback, got {callback!r}. Those of scikit-learn go to set_callbacks."
             )
     return [
         (callback[0], _copied(callback[1])) if isinstance(callback, tuple) else _copied(callback)
