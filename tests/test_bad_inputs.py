@@ -49,6 +49,7 @@ from sklearn_ae.penalties import L1, KLDivergence
 # Data that are not scaled and runs that are too short are the point here.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:X is not scaled"),
+    pytest.mark.filterwarnings("ignore:All .* codes are zero"),
     pytest.mark.filterwarnings("ignore:.*columns of X carry"),
     pytest.mark.filterwarnings("ignore:.*while the validation loss still fell"),
 ]

@@ -8,6 +8,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
@@ -26,6 +27,7 @@ from sklearn_ae import (
     PatchFeatures,
     SparseAutoencoder,
 )
+from sklearn_ae._engine._runtime import limited_threads
 from sklearn_ae.semi_supervised import LabeledOnly
 
 try:
@@ -142,6 +144,19 @@ def test_scores_do_not_change_training(digits):
     scores = [row["score"] for row in monitor.get_logs().data if row["task_name"] == "epoch"]
     assert len(scores) == 3
     assert scores[-1] == pytest.approx(watched.score(X))
+
+
+def test_a_score_in_mid_training_leaves_the_threads_alone():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with limited_threads(1):
+            with limited_threads(1):
+                assert torch.get_num_threads() == 1
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 @needs_callbacks

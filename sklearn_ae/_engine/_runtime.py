@@ -110,6 +110,10 @@ def set_global_states(states: list[np.ndarray], device: torch.device) -> None:
         torch.cuda.set_rng_state(torch.tensor(states[1]), device)
 
 
+# How many blocks of limited threads this thread is in.
+_THREAD = threading.local()
+
+
 @contextmanager
 def limited_threads(n_products: int) -> Iterator[None]:
     """Let torch use one thread inside the block where more would not help, or do harm.
@@ -132,6 +136,8 @@ def limited_threads(n_products: int) -> Iterator[None]:
         yield
         return
     process = _PROCESS
+    depth = getattr(_THREAD, "depth", 0)
+    _THREAD.depth = depth + 1
     with process.threads_lock:
         if process.n_limited == 0 and not in_worker_thread:
             process.n_threads = torch.get_num_threads()
@@ -140,11 +146,13 @@ def limited_threads(n_products: int) -> Iterator[None]:
     try:
         yield
     finally:
+        _THREAD.depth = depth
         with process.threads_lock:
             process.n_limited -= 1
-            # OpenMP keeps a setting for each thread, so each has to restore its own; but a worker
-            # thread leaves the library's common one to the last of its siblings.
-            if process.n_limited == 0 or not in_worker_thread:
+            # OpenMP keeps a setting for each thread, so each has to restore its own, at the end of
+            # its outermost block; but a worker thread leaves the library's common one to the last
+            # of its siblings.
+            if process.n_limited == 0 or (depth == 0 and not in_worker_thread):
                 torch.set_num_threads(process.n_threads)
 
 
