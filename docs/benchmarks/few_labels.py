@@ -40,7 +40,7 @@ def main():
     path = args.json or FOLDER / ("few_labels_quick.json" if args.quick else "few_labels.json")
     results = json.loads(path.read_text()) if path.exists() else {"tables": {}}
     results |= {"machine": machine.describe(), "quick": args.quick}
-    draws = Draws(2, 500, 6_000, 2_000, 0.1) if args.quick else Draws()
+    draws = Draws(2, 200, 6_000, 2_000, 0.1) if args.quick else Draws()
     begin = perf_counter()
     for name in args.only or TABLES:
         start, rows = perf_counter(), []

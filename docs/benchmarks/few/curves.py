@@ -11,7 +11,7 @@ from few.results import Row
 
 def labels(draws, quick):
     """Vary the labels; the pretraining is the same."""
-    for n_labeled in (50, 500) if quick else (50, 100, 500, 2_000, 10_000):
+    for n_labeled in (50, 200) if quick else (50, 100, 500, 2_000, 10_000):
         some = replace(draws, n_labeled=n_labeled, n_draws=draws.n_draws if n_labeled < 2000 else 2)
         raw = f"{n_labeled:,} labels: raw pixels"
         yield Row(raw, scores(some, lambda X: X), reference=raw)

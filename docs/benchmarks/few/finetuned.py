@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
@@ -24,7 +26,7 @@ def finetuned(draws, quick):
     yield Row("MLPClassifier, 1,024 x 1,024", _scores(draws, _mlp))
     if not quick:
         yield Row("self-training of a linear model", _scores(draws, _self_training))
-    for name, key, estimator, params in settings(draws):
+    for name, key, estimator, params in islice(settings(draws), 1 if quick else None):
         scratch = f"{name}: from scratch"
         yield Row(scratch, _scores(draws, _network(estimator, params, pretrain=False)))
         fitted, seconds = timed(lambda key=key, ae=estimator: ours.fitted(draws, key, ae))
