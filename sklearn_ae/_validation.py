@@ -103,6 +103,7 @@ __all__ = [
     "check_y",
     "clone_parametrized",
     "fit_context",
+    "image_sizes",
     "is_size",
     "output_container",
     "prefixed",
@@ -346,16 +347,39 @@ def check_image_shape(part: Any, n_features: int) -> tuple[int, int, int]:
         Height, width and channels.
     """
     name = f"{type(part).__name__}(image_shape={part.image_shape!r})"
-    shape = tuple(part.image_shape)
+    return image_sizes(part.image_shape, n_features, name, f"X has {n_features} features")
+
+
+def image_sizes(image_shape: Any, n_values: int, name: str, has: str) -> tuple[int, int, int]:
+    """Check an image shape against the number of values that an image has.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        ``(height, width)`` or ``(height, width, n_channels)``.
+
+    n_values : int
+        The values of one image.
+
+    name : str
+        The parameter and its value, for messages.
+
+    has : str
+        Whose values they are and how many, for messages.
+
+    Returns
+    -------
+    shape : tuple of int
+        Height, width and channels.
+    """
+    shape = tuple(image_shape) if isinstance(image_shape, tuple | list) else ()
     if len(shape) not in (2, 3) or not all(map(is_size, shape)):
         raise ValueError(
             f"{name} must be (height, width) or (height, width, n_channels), all of them positive "
             "integers."
         )
-    if math.prod(shape) != n_features:
-        raise ValueError(
-            f"{name} makes {math.prod(shape)} entries an image, but X has {n_features} features."
-        )
+    if math.prod(shape) != n_values:
+        raise ValueError(f"{name} makes {math.prod(shape)} entries an image, but {has}.")
     height, width, *channels = map(int, shape)
     return height, width, channels[0] if channels else 1
 

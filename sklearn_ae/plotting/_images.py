@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral
 
 import numpy as np
+
+from sklearn_ae._validation import image_sizes, is_size
 
 __all__ = [
     "axes_for",
@@ -29,7 +30,7 @@ def check_count(name, value):
     value : object
         Its value.
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+    if not is_size(value):
         raise ValueError(f"{name}={value!r} must be a positive integer.")
 
 
@@ -52,22 +53,10 @@ def checked_shape(image_shape, n_values, what):
     shape : tuple of int
         Height and width, then 3 if it has colors.
     """
-    is_shape = isinstance(image_shape, tuple | list) and len(image_shape) in (2, 3)
-    if not is_shape or not all(isinstance(n, Integral) and n >= 1 for n in image_shape):
-        raise ValueError(
-            f"image_shape={image_shape!r} must be (height, width) or (height, width, n_channels), "
-            "all of them positive integers."
-        )
-    if math.prod(image_shape) != n_values:
-        raise ValueError(
-            f"image_shape={image_shape!r} makes {math.prod(image_shape)} entries an image, but "
-            f"{what} has {n_values}."
-        )
-    height, width, n_channels = (*image_shape, 1)[:3]
+    name = f"image_shape={image_shape!r}"
+    height, width, n_channels = image_sizes(image_shape, n_values, name, f"{what} has {n_values}")
     if n_channels not in (1, 3):
-        raise ValueError(
-            f"image_shape={image_shape!r} has {n_channels} channels; images of 1 or 3 can be drawn."
-        )
+        raise ValueError(f"{name} has {n_channels} channels; images of 1 or 3 can be drawn.")
     return (height, width) if n_channels == 1 else (height, width, 3)
 
 
