@@ -2,8 +2,8 @@
 
 import sys
 
-import joblib
 import pandas as pd
+import skops.io as sio
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV
@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from xgboost import XGBClassifier
 
-from sklearn_ae import DenoisingAutoencoder, save
+from sklearn_ae import DenoisingAutoencoder
 from sklearn_ae.plotting import LossCurveDisplay
 from sklearn_ae.semi_supervised import LabeledOnly, SemiSupervisedSplit
 
@@ -43,6 +43,6 @@ print(f"accuracy {scores[best]:.3f} with {settings}, {scores[-1]:.3f} without co
 
 best = pipe.set_params(**settings).fit(X, y)
 LossCurveDisplay.from_estimator(best["codes"]).figure_.savefig("loss.png")
-joblib.dump(best, "model.joblib")  # the whole pipeline, a pickle
-save(best["codes"], "codes.safetensors")  # the autoencoder, without pickle
-pd.Series(best.predict(X), name="prediction").to_csv("predictions.csv", index=False)
+sio.dump(best, "model.skops")  # the whole pipeline, as data; loading it runs no code
+predictions = {"prediction": best.predict(X), "probability": best.predict_proba(X).max(axis=1)}
+pd.DataFrame(predictions).to_csv("predictions.csv", index=False)

@@ -30,7 +30,7 @@ features = {
     "pixels": FunctionTransformer(),
     "PCA, 50": PCA(50, random_state=0),
     "denoising, 512": DenoisingAutoencoder(512, corruption_level=0.5, max_epochs=8, random_state=0),
-    "patches, 9 x 256": PatchFeatures(image_shape=(28, 28), n_patches=40_000, random_state=0),
+    "patches, 9 x 256": PatchFeatures((28, 28), n_patches=40_000, random_state=0),
 }
 
 # %%
@@ -54,7 +54,7 @@ for name, transformer in features.items():
 # They learn an edge once for all places of an image. One layer of codes of whole images gains
 # little over pixels.
 #
-# In a pipeline the same is ``make_pipeline(PatchFeatures(image_shape=(28, 28)), model)``, fitted on
+# In a pipeline the same is ``make_pipeline(PatchFeatures((28, 28)), model)``, fitted on
 # images and labels with -1 for those that lack one.
 
 figure, ax = plt.subplots(figsize=(7, 3.8), layout="constrained")

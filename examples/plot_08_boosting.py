@@ -34,7 +34,7 @@ X_test, y_test = pd.DataFrame(fashion.X_test[:2000], columns=names), fashion.y_t
 # step, and ``LabeledOnly`` keeps the unlabeled rows from XGBoost.
 
 sparse = SparseAutoencoder(48, alpha=0.5, batch_size=512, learning_rate=3e-3, max_epochs=10)
-codes = PatchFeatures(sparse, image_shape=(28, 28), n_patches=20_000, random_state=0)
+codes = PatchFeatures((28, 28), sparse, n_patches=20_000, random_state=0)
 booster = XGBClassifier(
     n_estimators=40, max_depth=3, max_bin=64, colsample_bynode=0.1, n_jobs=1, random_state=0
 )

@@ -55,7 +55,7 @@ def trained_with_labels(X, y, max_epochs):
     return lambda X: encoder(torch.from_numpy(X)).detach().numpy()
 
 
-patches = PatchFeatures(image_shape=(14, 14), patch_size=5, n_patches=30_000, random_state=0)
+patches = PatchFeatures((14, 14), patch_size=5, n_patches=30_000, random_state=0)
 encoders = {
     "pixels": lambda X: X,
     "network trained on other clothes": trained_with_labels(X[~is_target], y[~is_target], 8),

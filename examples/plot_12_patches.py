@@ -20,9 +20,7 @@ X_train, X_test = fashion.X_train[:5000], fashion.X_test[:2000]
 # features.
 
 sparse = SparseAutoencoder(64, alpha=1, batch_size=256, learning_rate=5e-3, max_epochs=10)
-patches = PatchFeatures(
-    sparse, image_shape=(28, 28), patch_size=8, n_patches=60_000, random_state=0
-)
+patches = PatchFeatures((28, 28), sparse, patch_size=8, n_patches=60_000, random_state=0)
 patches.fit(X_train)
 print(X_train.shape[1], "pixels,", len(patches.get_feature_names_out()), "features:")
 print(*patches.get_feature_names_out()[[0, 1, 64, -1]], sep=", ")

@@ -2,9 +2,9 @@
 Tuning by Optuna
 ================
 
-``suggested_grid`` gives values worth searching as a dict of lists, which GridSearchCV and
-HalvingGridSearchCV take as it is. Optuna draws from the same lists and spends its trials where the
-score of the whole pipeline is high.
+A grid of values worth searching is a dict of lists, which GridSearchCV and HalvingGridSearchCV take
+as it is. Optuna draws from the same lists and spends its trials where the score of the whole
+pipeline is high.
 """
 
 import matplotlib.pyplot as plt
@@ -32,9 +32,11 @@ pipe = Pipeline(
         ("model", LabeledOnly(LogisticRegression(max_iter=1000))),
     ]
 )
-grid = SparseAutoencoder.suggested_grid(64, prefix="codes__")
-grid["model__estimator__C"] = [0.1, 1.0, 10.0]
-print(grid)
+grid = {
+    "codes__n_components": [64, 128, 256],
+    "codes__alpha": [0.03, 0.1, 0.3, 1.0],
+    "model__estimator__C": [0.1, 1.0, 10.0],
+}
 
 
 def accuracy(trial):

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from sklearn.base import BaseEstimator
 
-from sklearn_ae._validation import Interval, check_image_shape
+from sklearn_ae._sklearn._compat import Interval
+from sklearn_ae._sklearn._image_shape import check_image_shape
 
 __all__ = ["ShiftAndFlip"]
 

@@ -22,11 +22,11 @@ from operator import index
 from typing import Any, Self
 
 import torch
-from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
-from sklearn_ae._validation import StrOptions, check_image_shape
+from sklearn_ae._sklearn._compat import StrOptions
+from sklearn_ae._sklearn._image_shape import check_image_shape
+from sklearn_ae.modules._masks import random_mask
 
 __all__ = [
     "Corruption",
@@ -68,14 +68,15 @@ class Corruption(BaseEstimator):
 
     max_level: float = 1.0
 
-    def prepare(self, X: Any) -> Self:
+    def prepare(self, rows: Any) -> Self:
         """Learn what the corruption needs from the training data and check that it fits.
 
         Parameters
         ----------
-        X : torch.Tensor or scipy.sparse CSR of shape (n_samples, n_features)
-            All rows of the training data, before the first batch. They are the user's own and must
-            not be written to.
+        rows : Rows
+            The training data, before the first batch: ``len(rows)`` rows of ``rows.n_features``
+            columns, of which ``rows.column_mean()`` and ``rows.column_range()`` tell about all and
+            ``rows.sample(n)`` gives some. They are the user's own and must not be written to.
 
         Returns
         -------
@@ -133,24 +134,7 @@ class GaussianNoise(Corruption):
     max_level = math.inf
 
     def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
-        """Corrupt a batch.
-
-        Parameters
-        ----------
-        X : torch.Tensor of shape (..., n_rows, n_features)
-            The batch.
-
-        level : float
-            Standard deviation of the noise.
-
-        generator : torch.Generator
-            The source of randomness.
-
-        Returns
-        -------
-        X : torch.Tensor of shape (..., n_rows, n_features)
-            The corrupted batch.
-        """
+        """Corrupt a batch, as in :class:`Corruption`."""
         return X.add_(torch.empty_like(X).normal_(generator=generator), alpha=level)
 
 
@@ -187,12 +171,12 @@ class Masking(Corruption):
     def __init__(self, fill: str = "zero") -> None:
         self.fill = fill
 
-    def prepare(self, X: Any) -> Self:
+    def prepare(self, rows: Any) -> Self:
         """Store the means of the columns where they are needed.
 
         Parameters
         ----------
-        X : torch.Tensor or scipy.sparse CSR of shape (n_samples, n_features)
+        rows : Rows
             The training data.
 
         Returns
@@ -201,28 +185,11 @@ class Masking(Corruption):
             The corruption itself.
         """
         if self.fill == "mean":
-            self.mean_ = _column_mean(X)
+            self.mean_ = rows.column_mean()
         return self
 
     def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
-        """Corrupt a batch.
-
-        Parameters
-        ----------
-        X : torch.Tensor of shape (..., n_rows, n_features)
-            The batch.
-
-        level : float
-            Probability that an entry is blanked.
-
-        generator : torch.Generator
-            The source of randomness.
-
-        Returns
-        -------
-        X : torch.Tensor of shape (..., n_rows, n_features)
-            The corrupted batch.
-        """
+        """Corrupt a batch, as in :class:`Corruption`."""
         if self.fill == "mean":
             return torch.where(random_mask(X.shape, level, generator), self.mean_.to(X), X)
         return X.mul_(random_mask(X.shape, 1 - level, generator))
@@ -246,18 +213,20 @@ class SaltAndPepper(Corruption):
     --------
     >>> import torch
     >>> from sklearn_ae.corruptions import SaltAndPepper
+    >>> from sklearn_ae import DenoisingAutoencoder
     >>> X = torch.tensor([[0.0, 5.0], [1.0, 9.0]])
-    >>> noisy = SaltAndPepper().prepare(X)(X.clone(), 1.0, torch.Generator().manual_seed(0))
+    >>> ae = DenoisingAutoencoder(2, corruption="salt_and_pepper", max_epochs=1).fit(X)
+    >>> noisy = ae.net_.recipe.corruption(X.clone(), 1.0, torch.Generator().manual_seed(0))
     >>> bool(((noisy == X[0]) | (noisy == X[1])).all())
     True
     """
 
-    def prepare(self, X: Any) -> Self:
+    def prepare(self, rows: Any) -> Self:
         """Store the extremes of the columns.
 
         Parameters
         ----------
-        X : torch.Tensor or scipy.sparse CSR of shape (n_samples, n_features)
+        rows : Rows
             The training data.
 
         Returns
@@ -265,28 +234,11 @@ class SaltAndPepper(Corruption):
         self : SaltAndPepper
             The corruption itself.
         """
-        self.low_, self.high_ = _column_range(X)
+        self.low_, self.high_ = rows.column_range()
         return self
 
     def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
-        """Corrupt a batch.
-
-        Parameters
-        ----------
-        X : torch.Tensor of shape (..., n_rows, n_features)
-            The batch.
-
-        level : float
-            Probability that an entry is replaced.
-
-        generator : torch.Generator
-            The source of randomness.
-
-        Returns
-        -------
-        X : torch.Tensor of shape (..., n_rows, n_features)
-            The corrupted batch.
-        """
+        """Corrupt a batch, as in :class:`Corruption`."""
         draw = _uniform(X.shape, X, generator)
         X = torch.where(draw < level / 2, self.low_.to(X), X)
         return torch.where(draw >= 1 - level / 2, self.high_.to(X), X)
@@ -325,12 +277,12 @@ class SwapNoise(Corruption):
     def __init__(self, groups: Sequence[Sequence[int]] | None = None) -> None:
         self.groups = groups
 
-    def prepare(self, X: Any) -> Self:
+    def prepare(self, rows: Any) -> Self:
         """Check the groups against the number of columns.
 
         Parameters
         ----------
-        X : torch.Tensor or scipy.sparse CSR of shape (n_samples, n_features)
+        rows : Rows
             The training data.
 
         Returns
@@ -339,28 +291,11 @@ class SwapNoise(Corruption):
             The corruption itself.
         """
         if self.groups is not None:
-            self._group_of_column(X.shape[-1])
+            self._group_of_column(rows.n_features)
         return self
 
     def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
-        """Corrupt a batch.
-
-        Parameters
-        ----------
-        X : torch.Tensor of shape (..., n_rows, n_features)
-            The batch.
-
-        level : float
-            Probability that an entry, or a group of them, is replaced.
-
-        generator : torch.Generator
-            The source of randomness.
-
-        Returns
-        -------
-        X : torch.Tensor of shape (..., n_rows, n_features)
-            The corrupted batch.
-        """
+        """Corrupt a batch, as in :class:`Corruption`."""
         n_rows, n_features = X.shape[-2:]
         if n_rows == 1:
             return X
@@ -435,12 +370,12 @@ class RegionBlanking(Corruption):
     def __init__(self, image_shape: tuple[int, ...]) -> None:
         self.image_shape = image_shape
 
-    def prepare(self, X: Any) -> Self:
+    def prepare(self, rows: Any) -> Self:
         """Check the shape against the number of columns.
 
         Parameters
         ----------
-        X : torch.Tensor or scipy.sparse CSR of shape (n_samples, n_features)
+        rows : Rows
             The training data.
 
         Returns
@@ -448,28 +383,11 @@ class RegionBlanking(Corruption):
         self : RegionBlanking
             The corruption itself.
         """
-        check_image_shape(self, X.shape[-1])
+        check_image_shape(self, rows.n_features)
         return self
 
     def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
-        """Corrupt a batch.
-
-        Parameters
-        ----------
-        X : torch.Tensor of shape (..., n_rows, n_features)
-            The batch.
-
-        level : float
-            Share of the area that is blanked.
-
-        generator : torch.Generator
-            The source of randomness.
-
-        Returns
-        -------
-        X : torch.Tensor of shape (..., n_rows, n_features)
-            The corrupted batch.
-        """
+        """Corrupt a batch, as in :class:`Corruption`."""
         height, width = self.image_shape[:2]
         ratio, at_row, at_column = _uniform((3, *X.shape[:-1], 1), X, generator)
         # A side never leaves the image: the other one grows where this one meets the edge.
@@ -490,51 +408,8 @@ def _inside(size: int, length: torch.Tensor, place: torch.Tensor) -> torch.Tenso
     return (position >= start) & (position < start + length)
 
 
-def random_mask(shape: Sequence[int], share: float, generator: torch.Generator) -> torch.Tensor:
-    """Draw a mask in which each entry is True with a probability.
-
-    Four entries share one random integer of 64 bits, which takes a fraction of the time of
-    torch's own ``bernoulli_`` on the CPU.
-
-    Parameters
-    ----------
-    shape : sequence of int
-        Shape of the mask.
-
-    share : float
-        The probability, which is rounded to 1 / 65,536.
-
-    generator : torch.Generator
-        The source of randomness, on the device wanted.
-
-    Returns
-    -------
-    mask : torch.Tensor of that shape, of booleans
-        The mask.
-    """
-    n_entries = math.prod(shape)
-    words = torch.empty(-(-n_entries // 4), dtype=torch.int64, device=generator.device)
-    words.random_(-(2**63), None, generator=generator)
-    bound = round(share * 2**16) - 2**15
-    bits = words.view(torch.int16)[:n_entries].view(shape)
-    return bits < bound if bound < 2**15 else torch.ones_like(bits, dtype=torch.bool)
-
-
 def _uniform(shape: Sequence[int], like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return torch.rand(shape, generator=generator, device=like.device, dtype=like.dtype)
-
-
-def _column_mean(X: Any) -> torch.Tensor:
-    if sparse.issparse(X):
-        return torch.as_tensor(mean_variance_axis(X, axis=0)[0])
-    return X.mean(dim=-2)
-
-
-def _column_range(X: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    if sparse.issparse(X):
-        low, high = min_max_axis(X, axis=0)
-        return torch.as_tensor(low), torch.as_tensor(high)
-    return X.amin(dim=-2), X.amax(dim=-2)
 
 
 CORRUPTIONS: dict[str, type[Corruption]] = {

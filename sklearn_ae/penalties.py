@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from sklearn.base import BaseEstimator
 
-from sklearn_ae._validation import Interval
+from sklearn_ae._sklearn._compat import Interval
 
 __all__ = ["L1", "L2", "KLDivergence", "Penalty"]
 
@@ -95,18 +95,7 @@ class L1(Penalty):
     """
 
     def __call__(self, codes: torch.Tensor) -> torch.Tensor:
-        """Compute the penalty of the codes of a batch.
-
-        Parameters
-        ----------
-        codes : torch.Tensor of shape (..., n_rows, n_components)
-            The codes.
-
-        Returns
-        -------
-        penalty : torch.Tensor of shape (...)
-            The penalty.
-        """
+        """Compute the penalty of a batch, as in :class:`Penalty`."""
         return codes.abs().sum(dim=(-2, -1)) / codes.shape[-2]
 
 
@@ -130,18 +119,7 @@ class L2(Penalty):
     """
 
     def __call__(self, codes: torch.Tensor) -> torch.Tensor:
-        """Compute the penalty of the codes of a batch.
-
-        Parameters
-        ----------
-        codes : torch.Tensor of shape (..., n_rows, n_components)
-            The codes.
-
-        Returns
-        -------
-        penalty : torch.Tensor of shape (...)
-            The penalty.
-        """
+        """Compute the penalty of a batch, as in :class:`Penalty`."""
         return 0.5 * codes.square().sum(dim=(-2, -1)) / codes.shape[-2]
 
 
@@ -186,18 +164,7 @@ class KLDivergence(Penalty):
         self.rho = rho
 
     def __call__(self, codes: torch.Tensor) -> torch.Tensor:
-        """Compute the penalty of the codes of a batch.
-
-        Parameters
-        ----------
-        codes : torch.Tensor of shape (..., n_rows, n_components)
-            The codes, in (0, 1).
-
-        Returns
-        -------
-        penalty : torch.Tensor of shape (...)
-            The penalty.
-        """
+        """Compute the penalty of a batch, as in :class:`Penalty`."""
         # A saturated sigmoid is exactly 0 or 1 in float32, where the logarithm has no gradient.
         eps = torch.finfo(codes.dtype).eps
         mean = codes.mean(dim=-2).clamp(eps, 1 - eps)

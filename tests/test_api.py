@@ -6,6 +6,7 @@ A deliberate change is written down by ``python tests/test_api.py``, and its dif
 import importlib
 import inspect
 import json
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -33,14 +34,27 @@ def described(name):
             api[member] = type(obj).__name__
             continue
         api[member] = parameters(obj)
-        if inspect.isclass(obj) and name == "sklearn_ae":
-            methods = {
-                key: parameters(value)
-                for key, value in inspect.getmembers(obj, inspect.isfunction)
-                if not key.startswith("_") and value.__module__.startswith("sklearn_ae")
-            }
-            api[member] = {"__init__": api[member], **methods}
+        if inspect.isclass(obj):
+            api[member] = {"__init__": api[member], **dict(attributes(obj))}
     return api
+
+
+def attributes(cls):
+    """Yield what a class of this package shows beside its constructor."""
+    for owner in cls.__mro__:
+        if not owner.__module__.startswith("sklearn_ae"):
+            continue
+        for key, value in vars(owner).items():
+            # scikit-learn makes the requests of metadata, and they differ by its version.
+            if (not key.startswith("_") or key == "__call__") and not key.endswith("_request"):
+                if isinstance(value, property | cached_property):
+                    yield key, "property"
+                elif isinstance(value, classmethod | staticmethod):
+                    yield key, f"{type(value).__name__} {parameters(value.__func__)}"
+                elif callable(method := getattr(value, "fn", value)):
+                    yield key, parameters(method)
+                else:
+                    yield key, repr(value)
 
 
 def parameters(obj):

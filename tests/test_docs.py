@@ -35,11 +35,8 @@ PAGES = sorted(
     and path.relative_to(DOCS).parts[0] not in {"changes", "_templates"}
     and path.name != "sg_execution_times.rst"
 )
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MARKDOWN = [ROOT / "README.md", *(path for path in PAGES if path.suffix == ".md")]
-
-
-def name_of(path):
-    return str(path.relative_to(ROOT))
 
 
 def prose(path):
@@ -63,17 +60,18 @@ def in_toctrees(path):
     return [path.parent / entry for entry in entries if entry]
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_api_page_has_every_public_name(module):
-    _, _, rest = (DOCS / "api" / "index.rst").read_text().partition(f".. automodule:: {module}\n")
-    part = rest.partition(".. automodule::")[0]
-    listed = re.findall(r"^   (\w+)$", part, flags=re.M)
-    listed += re.findall(r"^\.\. py:data:: (\w+)$", part, flags=re.M)
-    assert sorted(listed) == sorted(importlib.import_module(module).__all__)
+def test_api_page_has_every_public_name():
+    for module in MODULES:
+        _, _, rest = (DOCS / "api" / "index.rst").read_text().partition(f"automodule:: {module}\n")
+        part = rest.partition(".. automodule::")[0]
+        listed = re.findall(r"^   (\w+)$", part, flags=re.M)
+        listed += re.findall(r"^\.\. py:data:: (\w+)$", part, flags=re.M)
+        assert sorted(listed) == sorted(importlib.import_module(module).__all__)
 
 
-@pytest.mark.parametrize("page", MARKDOWN, ids=name_of)
-def test_links_lead_somewhere(page):
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_page_refers_to_what_exists(page):
+    text = page.read_text()
     for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
         if re.match(r"https?:", link):
             continue
@@ -84,11 +82,6 @@ def test_links_lead_somewhere(page):
             continue
         assert path.exists(), link
         assert not anchor or anchor in anchors(path), link
-
-
-@pytest.mark.parametrize("page", MARKDOWN, ids=name_of)
-def test_examples_and_included_files_exist(page):
-    text = page.read_text()
     examples = re.findall(r"sphx_glr_auto_examples_(\w+)\.py", text)
     examples += re.findall(r"auto_examples/images/sphx_glr_(\w+)_\d{3}\.png", text)
     examples += re.findall(r"auto_examples/(\w+)\.html", text)
@@ -96,16 +89,14 @@ def test_examples_and_included_files_exist(page):
         assert (ROOT / "examples" / f"{example}.py").exists(), example
     for included in re.findall(r"^```\{(?:literal)?include\} (\S+)$", text, flags=re.M):
         assert (page.parent / included).exists(), included
-
-
-@pytest.mark.parametrize("page", MARKDOWN, ids=name_of)
-def test_names_of_the_package_exist(page):
-    for name in re.findall(r"\{(?:class|func|meth|mod)\}`~?(sklearn_ae[\w.]*)`", page.read_text()):
+    for name in re.findall(r"\{(?:class|func|meth|mod)\}`~?(sklearn_ae[\w.]*)`", text):
         try:
             importlib.import_module(name)
         except ModuleNotFoundError:
             module, _, member = name.rpartition(".")
             assert member in importlib.import_module(module).__all__, name
+    for extras in re.findall(r"pip install[^`\n]*\[([\w,]+)\]", text):
+        assert set(extras.split(",")) <= set(SETTINGS["project"]["optional-dependencies"]), extras
 
 
 def test_every_page_is_in_the_table_of_contents():
@@ -130,27 +121,33 @@ def test_examples_of_the_gallery_have_an_order():
     assert len(set(numbers)) == len(numbers)
 
 
-def test_how_it_works_names_every_file():
+def test_how_it_works_shows_every_file_and_the_contract_of_imports():
     text = (DOCS / "how_it_works.md").read_text()
     package = ROOT / "sklearn_ae"
-    files = [*package.glob("*.py"), *package.glob("_engine/*.py")]
-    missing = {path.name for path in files if path.name != "__init__.py"}
-    assert not {name for name in missing if f"  {name}" not in text}
-
-
-def test_how_it_works_shows_the_contract_of_imports():
-    text = (DOCS / "how_it_works.md").read_text()
+    # The displays are one line.
+    files = [path for path in package.rglob("*.py") if path.parent.name != "plotting"]
+    expected = {path.name for path in files}
+    assert set(re.findall(r"^ +(\w+\.py) ", text, flags=re.M)) == expected
     shown = re.findall(r"^  -> (.+)$", text, flags=re.M)
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert shown == settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    assert shown == SETTINGS["tool"]["importlinter"]["contracts"][0]["layers"]
 
 
-def test_readme_builds_the_documentation_by_one_command():
-    block = (ROOT / "README.md").read_text().partition("<!-- docs command -->\n")[2]
-    _, command, _ = re.split(r"^```(?:bash)?\n", block, maxsplit=2, flags=re.M)
-    install, build = command.strip().split(" && ")
-    assert install == 'pip install -e ".[docs]"'
-    assert build == "sphinx-build -W -b html docs docs/_build/html"
+def test_commands_of_the_readme_are_those_that_ci_runs():
+    script, readme = ((ROOT / name).read_text() for name in (".ci/run", "README.md"))
+    names = re.search(r"^for what in (.+); do$", script, flags=re.M)[1].split()
+    assert names == re.findall(r"^<!-- (\w+) command -->$", readme, flags=re.M)
+    extras = SETTINGS["project"]["optional-dependencies"]
+    extraction = re.search(r"^printed\(\) \{$.*?^\}$", script, flags=re.M | re.S)[0]
+    for name in names:
+        shell = ["bash", "-euo", "pipefail", "-c", f"{extraction}\nprinted {name}"]
+        command = subprocess.check_output(shell, cwd=ROOT, text=True)
+        parsed = re.match(r'pip install (?:-e )?"\.\[(\w+)\]" && ([\w-]+)', command)
+        assert parsed, f"{name}: {command!r}"
+        extra, program = parsed.groups()
+        packages = [re.match(r"\w+", line)[0] for line in extras[extra]]
+        assert program == "python" or any(map(program.startswith, packages)), command
+        for path in re.findall(r"(?:python|-b html) (\S+)", command):
+            assert (ROOT / path).exists(), command
 
 
 def equivalents():

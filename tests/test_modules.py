@@ -11,14 +11,14 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 from torch import nn
 
-from sklearn_ae.modules import (
-    ACTIVATIONS,
-    AutoencoderModule,
-    DenseDecoder,
-    DenseEncoder,
-    TopK,
-    build_autoencoder,
-)
+from sklearn_ae.modules import DenseDecoder, DenseEncoder, TopK
+from sklearn_ae.modules._activations import ACTIVATIONS
+from sklearn_ae.modules._architecture import Architecture
+from sklearn_ae.modules._dense import start_as_transpose
+
+
+def built(*widths, **params):
+    return Architecture(*widths, **params).build()
 
 
 @pytest.fixture(autouse=True)
@@ -29,15 +29,16 @@ def _seed():
         yield
 
 
-# ---------------------------------------------------------------------------------- TopK
-
-
-@pytest.mark.parametrize("k", [1, 2, 5, 9])
-@pytest.mark.parametrize("shift", [-3.0, -0.5, 0.0, 3.0])
-@pytest.mark.parametrize("shape", [(200, 9), (3, 50, 9), (9,)], ids=str)
+@pytest.mark.parametrize(
+    ("k", "shift", "shape"),
+    [(1, 0.0, (9,)), (2, -3.0, (200, 9)), (5, -0.5, (3, 50, 9)), (5, 3.0, (200, 9)),
+     (9, 0.0, (200, 9))],
+)  # fmt: skip
 def test_topk_keeps_the_k_largest_positive_codes(k, shift, shape):
     x = torch.randn(shape) + shift
+    before = x.clone()
     codes = TopK(k=k)(x)
+    assert torch.equal(x, before)
     positives = (x > 0).sum(dim=-1)
     assert torch.equal((codes != 0).sum(dim=-1), positives.clamp(max=k))
     assert ((codes == 0) | (codes == x)).all()
@@ -49,110 +50,66 @@ def test_topk_keeps_the_k_largest_positive_codes(k, shift, shape):
 
 def test_topk_by_hand():
     x = torch.tensor([[3.0, -1, 2, 4], [-1, -2, -3, -4], [0, 5, -1, 0], [1, 1, 1, 1]])
-    codes = TopK(k=2)(x)
+    codes = TopK(k=2)(x.requires_grad_())
     assert codes[:3].tolist() == [[3, 0, 0, 4], [0, 0, 0, 0], [0, 5, 0, 0]]
     # Among equal ones exactly k are kept.
     assert codes[3].sum() == 2
-
-
-def test_topk_of_all_is_relu():
-    x = torch.randn(50, 7)
-    assert torch.equal(TopK(k=7)(x), x.relu())
-
-
-def test_topk_gradient_goes_through_the_kept_codes_only():
-    x = torch.randn(20, 6, requires_grad=True)
-    codes = TopK(k=3)(x)
     codes.square().sum().backward()
     assert torch.equal(x.grad, 2 * codes.detach())
+    for k in (0, -1, 2.5, "2", None):
+        with pytest.raises(ValueError, match=r"'k' parameter of TopK .*\[1, inf\)"):
+            TopK(k=k)._validate_params()
 
 
-def test_topk_leaves_its_input():
-    x = torch.randn(5, 6)
-    before = x.clone()
-    TopK(k=2)(x)
-    assert torch.equal(x, before)
+def affine_chain(x, layers, last_act, transposed):
+    """Compute dense layers in NumPy, with relu between them."""
+    for number, layer in enumerate(layers, start=1):
+        weight = layer.weight.T if transposed else layer.weight
+        x = x @ weight.detach().numpy() + layer.bias.detach().numpy()
+        x = last_act(x) if number == len(layers) else np.maximum(x, 0)
+    return x
 
 
-# --------------------------------------------------------------------------- dense layers
+def shapes(part):
+    return [tuple(layer.weight.shape) for layer in part.layers]
 
 
-def affine_chain(x, layers, act, last_act):
-    """Compute dense layers in NumPy: each a weight of shape (n_in, n_out) and a bias."""
-    for weight, bias in layers[:-1]:
-        x = act(x @ weight + bias)
-    weight, bias = layers[-1]
-    return last_act(x @ weight + bias)
-
-
-def relu(x):
-    return np.maximum(x, 0)
-
-
-def numpy_layers(part, transposed):
-    return [
-        (
-            (layer.weight.T if transposed else layer.weight).detach().numpy(),
-            layer.bias.detach().numpy(),
-        )
-        for layer in part.layers
-    ]
-
-
-@pytest.mark.parametrize("sizes", [[8, 5], [8, 7, 5], [3, 20, 4, 9]], ids=str)
-def test_dense_encoder(sizes):
-    encoder = DenseEncoder(sizes, "tanh", "relu")
-    assert [tuple(layer.weight.shape) for layer in encoder.layers] == [
-        (n_out, n_in) for n_in, n_out in pairwise(sizes)
-    ]
+@pytest.mark.parametrize("sizes", [[8, 5], [3, 20, 4, 9]], ids=str)
+def test_dense_parts(sizes):
+    encoder, decoder = DenseEncoder(sizes, "tanh", "relu"), DenseDecoder(sizes, "relu")
+    assert shapes(encoder) == [(n_out, n_in) for n_in, n_out in pairwise(sizes)]
+    assert shapes(decoder) == list(pairwise(sizes))
     x = torch.randn(11, sizes[0])
-    expected = affine_chain(x.numpy(), numpy_layers(encoder, True), relu, np.tanh)
+    expected = affine_chain(x.numpy(), encoder.layers, np.tanh, True)
     assert_allclose(encoder(x).detach(), expected, rtol=1e-5, atol=1e-6)
+    expected = affine_chain(x.numpy(), decoder.layers, lambda x: x, False)
+    assert_allclose(decoder(x).detach(), expected, rtol=1e-5, atol=1e-6)
+    assert (expected < 0).any()
 
 
-@pytest.mark.parametrize("sizes", [[5, 8], [5, 7, 8], [9, 4, 20, 3]], ids=str)
-def test_dense_decoder(sizes):
-    decoder = DenseDecoder(sizes, "relu")
-    assert [tuple(layer.weight.shape) for layer in decoder.layers] == list(pairwise(sizes))
-    codes = torch.randn(11, sizes[0])
-    expected = affine_chain(codes.numpy(), numpy_layers(decoder, False), relu, lambda x: x)
-    output = decoder(codes)
-    assert_allclose(output.detach(), expected, rtol=1e-5, atol=1e-6)
-    assert (output < 0).any()
-
-
-@pytest.mark.parametrize("part", ["encoder", "decoder"])
-def test_initial_weights(part):
+def test_initial_weights():
     """Uniform within 1 / sqrt(n_in), as in torch's own dense layer, biases too."""
-    sizes = [400, 100]
-    built = (
-        DenseEncoder(sizes, "relu", "relu") if part == "encoder" else DenseDecoder(sizes, "relu")
-    )
-    for tensor in built.parameters():
-        assert tensor.abs().max() <= 1 / 20
-        assert_allclose(tensor.detach().std(), 1 / 20 / math.sqrt(3), rtol=0.3)
-        assert tensor.dtype == torch.float32
+    for part in (DenseEncoder([400, 100], "relu", "relu"), DenseDecoder([400, 100], "relu")):
+        for tensor in part.parameters():
+            assert tensor.abs().max() <= 1 / 20
+            assert_allclose(tensor.detach().std(), 1 / 20 / math.sqrt(3), rtol=0.3)
+            assert tensor.dtype == torch.float32
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_activations(name):
-    reference = {
-        "elu": nn.ELU(),
-        "gelu": nn.GELU(),
-        "identity": nn.Identity(),
-        "leaky_relu": nn.LeakyReLU(0.01),
-        "relu": nn.ReLU(),
-        "sigmoid": nn.Sigmoid(),
-        "silu": nn.SiLU(),
-        "softplus": nn.Softplus(),
-        "tanh": nn.Tanh(),
-    }
+def test_activations():
+    references = {
+        "elu": nn.ELU(), "gelu": nn.GELU(), "identity": nn.Identity(), "relu": nn.ReLU(),
+        "leaky_relu": nn.LeakyReLU(0.01), "sigmoid": nn.Sigmoid(), "silu": nn.SiLU(),
+        "softplus": nn.Softplus(), "tanh": nn.Tanh(),
+    }  # fmt: skip
+    assert set(ACTIVATIONS) == set(references)
     x = torch.linspace(-4, 4, 101)
-    assert_allclose(ACTIVATIONS[name](x), reference[name](x), rtol=1e-6)
-    layer = DenseEncoder([101, 6], name, "relu")
-    weight, bias = layer.layers[0].weight, layer.layers[0].bias
-    with torch.no_grad():
-        assert_allclose(layer(x[None]), reference[name](x[None] @ weight.T + bias), rtol=1e-5)
+    for name, reference in references.items():
+        assert_allclose(ACTIVATIONS[name](x), reference(x), rtol=1e-6)
+        encoder = DenseEncoder([101, 6], name, "relu")
+        (layer,) = encoder.layers
+        expected = reference(x[None] @ layer.weight.T + layer.bias).detach()
+        assert_allclose(encoder(x[None]).detach(), expected, rtol=1e-5)
 
 
 def test_an_activation_of_the_users():
@@ -168,22 +125,19 @@ def stacked(models):
     """Make one model of many, with weights of one more axis."""
     stack = copy.deepcopy(models[0])
     stack.requires_grad_(False)
-    for name, parameter in stack.named_parameters():
-        values = [dict(model.named_parameters())[name].detach() for model in models]
-        parameter.data = torch.stack(values)
+    for parameter, *values in zip(*(m.parameters() for m in (stack, *models)), strict=True):
+        parameter.data = torch.stack([value.detach() for value in values])
     return stack
 
 
-@pytest.mark.parametrize("sizes", [[8, 5], [8, 7, 5]], ids=str)
-@pytest.mark.parametrize("tied", [False, True])
-@pytest.mark.parametrize("activation", ["relu", "sigmoid", TopK(k=2)], ids=str)
-def test_a_stack_is_its_models(sizes, tied, activation):
-    hidden = "relu"
-    models = []
-    for _ in range(3):
-        encoder = DenseEncoder(sizes, activation, hidden)
-        decoder = DenseDecoder(sizes[::-1], hidden, encoder if tied else None)
-        models.append(AutoencoderModule(encoder, decoder))
+@pytest.mark.parametrize(
+    ("hidden", "tied", "activation"),
+    [((), False, "relu"), ((7,), True, "sigmoid"), ((), True, TopK(k=2)), ((7,), False, TopK(k=2))],
+    ids=str,
+)
+def test_a_stack_is_its_models(hidden, tied, activation):
+    params = {"hidden_layer_sizes": hidden, "tied_weights": tied, "activation": activation}
+    models = [built(8, 5, **params) for _ in range(3)]
     stack = stacked(models)
     assert (stack.decoder.layers[-1].weight is stack.encoder.layers[0].weight) == tied
     x = torch.randn(3, 11, 8)
@@ -213,7 +167,7 @@ def test_atoms_at_unit_norm():
     assert torch.equal(decoder.layers[1].weight[2], torch.zeros(8))
 
 
-def test_atoms_of_a_stack_at_unit_norm():
+def test_atoms_of_a_stack_and_of_tied_weights_at_unit_norm():
     models = [DenseDecoder([6, 8], "relu") for _ in range(3)]
     stack = stacked(models)
     stack.normalize_atoms()
@@ -221,21 +175,17 @@ def test_atoms_of_a_stack_at_unit_norm():
         model.normalize_atoms()
         expected = model.layers[0].weight.detach()
         assert_allclose(stack.layers[0].weight[number], expected, rtol=1e-6)
-
-
-def test_atoms_of_tied_weights_are_the_rows_of_the_encoder():
     encoder = DenseEncoder([8, 6], "relu", "relu")
-    decoder = DenseDecoder([6, 8], "relu", encoder)
-    decoder.normalize_atoms()
+    DenseDecoder([6, 8], "relu", encoder).normalize_atoms()
     assert_allclose(encoder.layers[0].weight.detach().norm(dim=1), 1, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("sizes", "scales"), [([8, 6], [1]), ([8, 40, 6], [0.4, 1])], ids=str)
-def test_mirror(sizes, scales):
+def test_start_as_transpose(sizes, scales):
     encoder = DenseEncoder(sizes, "relu", "relu")
     decoder = DenseDecoder(sizes[::-1], "relu")
     biases = [layer.bias.detach().clone() for layer in encoder.layers]
-    decoder.mirror(encoder)
+    start_as_transpose(encoder, decoder)
     pairs = zip(encoder.layers, reversed(decoder.layers), scales, biases, strict=True)
     for layer, atoms, scale, bias in pairs:
         assert_allclose(layer.weight.detach(), scale * atoms.weight.detach(), rtol=1e-6)
@@ -244,29 +194,26 @@ def test_mirror(sizes, scales):
         assert torch.equal(layer.bias, bias)
 
 
-def test_mirror_gives_back_the_scale_of_the_input():
+def test_start_as_transpose_gives_back_the_scale_of_the_input():
     """Why it scales: with many unit atoms the first reconstruction is as large as the input."""
     encoder = DenseEncoder([20, 2000], "relu", "relu")
     decoder = DenseDecoder([2000, 20], "relu")
     decoder.normalize_atoms()
-    decoder.mirror(encoder)
+    start_as_transpose(encoder, decoder)
     for layer in (encoder.layers[0], decoder.layers[0]):
         nn.init.zeros_(layer.bias)
     x = torch.randn(200, 20)
     output = decoder(encoder(x)).detach()
     assert_allclose((output * x).sum() / x.square().sum(), 1, rtol=0.1)
-
-
-def test_mirror_leaves_tied_weights():
-    encoder = DenseEncoder([8, 100], "relu", "relu")
-    decoder = DenseDecoder([100, 8], "relu", encoder)
+    # Tied weights stay as they are.
     before = encoder.layers[0].weight.detach().clone()
-    decoder.mirror(encoder)
+    start_as_transpose(encoder, DenseDecoder([2000, 20], "relu", encoder))
     assert torch.equal(encoder.layers[0].weight, before)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("sizes", [[30, 5], [30, 7, 5]], ids=str)
+@pytest.mark.parametrize(
+    ("dtype", "sizes"), [(torch.float32, [30, 5]), (torch.float64, [30, 7, 5])], ids=str
+)
 def test_sparse_rows_in_the_encoder(dtype, sizes):
     encoder = DenseEncoder(sizes, "tanh", "relu").to(dtype)
     dense = sparse.random_array((11, 30), density=0.2, rng=0, format="csr").toarray()
@@ -283,44 +230,31 @@ def test_sparse_rows_in_the_encoder(dtype, sizes):
             assert_allclose(other, others[0], rtol=1e-4, atol=1e-6)
 
 
-# ------------------------------------------------------------------------------- building
-
-
 def test_build_the_built_in_parts():
-    module = build_autoencoder(8, 5, hidden_layer_sizes=(7, 6), activation="tanh")
-    assert [tuple(layer.weight.shape) for layer in module.encoder.layers] == [
-        (7, 8),
-        (6, 7),
-        (5, 6),
-    ]
-    assert [tuple(layer.weight.shape) for layer in module.decoder.layers] == [
-        (5, 6),
-        (6, 7),
-        (7, 8),
-    ]
+    module = built(8, 5, hidden_layer_sizes=(7, 6), activation="tanh")
+    assert shapes(module.encoder) == [(7, 8), (6, 7), (5, 6)]
+    assert shapes(module.decoder) == [(5, 6), (6, 7), (7, 8)]
     assert module.encoder.activation == module.encoder.hidden_activation == "tanh"
     assert module.decoder.hidden_activation == "tanh"
     x = torch.randn(4, 8)
     output, codes = module(x)
     assert torch.equal(codes, module.encoder(x))
     assert torch.equal(output, module.decoder(codes))
-    shared = {id(p) for p in module.encoder.parameters()} & {
-        id(p) for p in module.decoder.parameters()
-    }
-    assert not shared
+    assert not set(module.encoder.parameters()) & set(module.decoder.parameters())
+    # Beside a part of the user's.
+    module = built(8, 5, encoder=nn.Linear(8, 5), hidden_layer_sizes=(7,))
+    assert shapes(module.decoder) == [(5, 7), (7, 8)]
+    module = built(8, 5, decoder=nn.Linear(5, 8), hidden_layer_sizes=(7,))
+    assert shapes(module.encoder) == [(7, 8), (5, 7)]
 
 
-def test_build_tied():
-    module = build_autoencoder(8, 5, hidden_layer_sizes=(7,), tied_weights=True)
+def test_build_tied_and_topk_with_relu_in_hidden_layers():
+    topk, params = TopK(k=2), {"hidden_layer_sizes": (7,), "tied_weights": True}
+    module = built(8, 5, activation=topk, **params)
     for layer, atoms in zip(module.encoder.layers, reversed(module.decoder.layers), strict=True):
         assert layer.weight is atoms.weight
         assert layer.bias is not atoms.bias
     assert len(list(module.parameters())) == 6
-
-
-def test_build_topk_with_relu_in_hidden_layers():
-    topk = TopK(k=2)
-    module = build_autoencoder(8, 5, hidden_layer_sizes=(7,), activation=topk)
     assert module.encoder.hidden_activation == module.decoder.hidden_activation == "relu"
     assert module.encoder.activation.k == 2
     assert module.encoder.activation is not topk
@@ -330,7 +264,7 @@ def test_build_copies_modules_together():
     layer = nn.Linear(8, 5)
     encoder, decoder = nn.Sequential(layer, nn.ReLU()), nn.Sequential(nn.Linear(5, 8))
     decoder.add_module("unused", layer)
-    module = build_autoencoder(8, 5, encoder=encoder, decoder=decoder)
+    module = built(8, 5, encoder=encoder, decoder=decoder)
     assert module.encoder is not encoder
     assert module.encoder[0] is module.decoder.unused
     assert module.encoder[0] is not layer
@@ -340,31 +274,15 @@ def test_build_copies_modules_together():
     assert layer.weight.abs().max() > 0
 
 
-class Transposing(nn.Linear):
-    """A class that is made from the two widths."""
-
-    def __init__(self, n_features_in, n_components):
-        super().__init__(n_components, n_features_in)
-
-
 def test_build_tells_a_module_from_a_callable():
     """A module is callable too, but it is not called with two widths."""
-    module = build_autoencoder(8, 5, encoder=nn.Linear(8, 5), decoder=Transposing)
+
+    class Transposing(nn.Linear):
+        def __init__(self, n_features_in, n_components):
+            super().__init__(n_components, n_features_in)
+
+    module = built(8, 5, encoder=nn.Linear(8, 5), decoder=Transposing)
     assert isinstance(module.encoder, nn.Linear)
     assert module.decoder.in_features == 5
     with pytest.raises(TypeError, match=r"(?s)encoder=.*torch\.nn\.Module.*\(8, 5\).*got int"):
-        build_autoencoder(8, 5, encoder=lambda n_features, n_components: n_features)
-
-
-def test_build_takes_a_custom_part_beside_a_built_in_one():
-    encoder = nn.Linear(8, 5)
-    module = build_autoencoder(8, 5, encoder=encoder, hidden_layer_sizes=(7,))
-    assert [tuple(layer.weight.shape) for layer in module.decoder.layers] == [(5, 7), (7, 8)]
-    module = build_autoencoder(8, 5, decoder=nn.Linear(5, 8), hidden_layer_sizes=(7,))
-    assert [tuple(layer.weight.shape) for layer in module.encoder.layers] == [(7, 8), (5, 7)]
-
-
-def test_topk_is_checked():
-    for k in (0, -1, 2.5, "2", None):
-        with pytest.raises(ValueError, match=r"'k' parameter of TopK .*\[1, inf\)"):
-            TopK(k=k)._validate_params()
+        built(8, 5, encoder=lambda n_features, n_components: n_features)

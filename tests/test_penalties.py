@@ -22,7 +22,6 @@ FORMULAS = [
 ]
 
 each_formula = pytest.mark.parametrize(("penalty", "formula"), FORMULAS, ids=str)
-each_penalty = pytest.mark.parametrize("penalty", [penalty for penalty, _ in FORMULAS], ids=str)
 
 
 @pytest.fixture
@@ -33,23 +32,22 @@ def codes():
 
 @each_formula
 def test_value(penalty, formula, codes):
-    value = penalty(torch.tensor(codes))
+    given = torch.tensor(codes)
+    value = penalty(given)
     assert value.shape == ()
     assert value.dtype == torch.float64
     assert_allclose(value, formula(codes), rtol=1e-12)
+    assert torch.equal(given, torch.tensor(codes))
     single = penalty(torch.tensor(codes, dtype=torch.float32))
     assert single.dtype == torch.float32
     assert_allclose(single, formula(codes), rtol=1e-5)
+    if not penalty.needs_probabilities:
+        codes = np.random.RandomState(0).normal(size=(30, 7))
+        assert_allclose(penalty(torch.tensor(codes)), formula(codes), rtol=1e-12)
 
 
-@pytest.mark.parametrize(("penalty", "formula"), FORMULAS[:2], ids=str)
-def test_value_of_codes_of_any_sign(penalty, formula):
-    codes = np.random.RandomState(0).normal(size=(30, 7))
-    assert_allclose(penalty(torch.tensor(codes)), formula(codes), rtol=1e-12)
-
-
-@each_penalty
-def test_gradient(penalty, codes):
+@each_formula
+def test_gradient(penalty, formula, codes):
     signs = np.random.RandomState(1).choice([-1, 1], codes.shape)
     codes = codes if penalty.needs_probabilities else codes * signs
     assert torch.autograd.gradcheck(penalty, torch.tensor(codes, requires_grad=True))
@@ -64,27 +62,13 @@ def test_a_stack_gives_a_number_a_model(penalty, formula, codes):
     assert penalty(torch.tensor(stack[None])).shape == (1, 3)
 
 
-@each_penalty
-def test_rows_are_averaged_and_components_summed(penalty, codes):
-    once = penalty(torch.tensor(codes))
-    assert_allclose(penalty(torch.tensor(np.tile(codes, (5, 1)))), once, rtol=1e-12)
-    assert_allclose(penalty(torch.tensor(np.tile(codes, (1, 4)))), 4 * once, rtol=1e-12)
-
-
-@each_penalty
-def test_codes_are_not_changed(penalty, codes):
-    given = torch.tensor(codes)
-    penalty(given)
-    assert torch.equal(given, torch.tensor(codes))
-
-
 def test_l1_does_not_move_what_is_zero():
     codes = torch.zeros(3, 4, requires_grad=True)
     L1()(codes).backward()
     assert torch.equal(codes.grad, torch.zeros(3, 4))
 
 
-@pytest.mark.parametrize("rho", [0.01, 0.05, 0.5, 0.99])
+@pytest.mark.parametrize("rho", [0.01, 0.5, 0.99])
 def test_kl_is_least_at_rho(rho):
     at_rho = torch.full((6, 4), rho, dtype=torch.float64, requires_grad=True)
     value = KLDivergence(rho=rho)(at_rho)
@@ -95,14 +79,9 @@ def test_kl_is_least_at_rho(rho):
         assert KLDivergence(rho=rho)(torch.full((6, 4), other, dtype=torch.float64)) > 1e-6
 
 
-def test_kl_sees_the_mean_only():
-    """Half the rows at 0.1 and half at 0.3 are 0.2 in the mean."""
-    codes = torch.cat([torch.full((5, 3), 0.1), torch.full((5, 3), 0.3)])
-    assert_allclose(KLDivergence(rho=0.2)(codes), 0, atol=1e-6)
-
-
-@pytest.mark.parametrize("value", [0.0, 1.0])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("value", "dtype"), [(0.0, torch.float32), (1.0, torch.float32), (1.0, torch.float64)]
+)
 def test_kl_of_saturated_codes_is_finite(value, dtype):
     before = torch.full((4, 3), (value - 0.5) * 2e3, dtype=dtype, requires_grad=True)
     penalty = KLDivergence(rho=0.1)(torch.sigmoid(before))
@@ -123,9 +102,6 @@ def test_the_contract():
     with pytest.raises(NotImplementedError, match="Penalty must define __call__"):
         Penalty()(torch.ones(2, 2))
     assert repr(clone(KLDivergence(rho=0.2))) == "KLDivergence(rho=0.2)"
-
-
-@pytest.mark.parametrize("rho", [0, 1, -0.1, 1.5, "0.1", None, np.nan])
-def test_rho_is_checked(rho):
-    with pytest.raises(ValueError, match=r"'rho' parameter of KLDivergence .* \(0\.0, 1\.0\)"):
-        KLDivergence(rho=rho)._validate_params()
+    for rho in (0, 1, -0.1, 1.5, "0.1", None, np.nan):
+        with pytest.raises(ValueError, match=r"'rho' parameter of KLDivergence .* \(0\.0, 1\.0\)"):
+            KLDivergence(rho=rho)._validate_params()

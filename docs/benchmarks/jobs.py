@@ -32,15 +32,17 @@ def _warm_up():
     X = np.random.default_rng(0).random((300, 20), dtype=np.float32)
     Autoencoder(8, max_epochs=1, random_state=0).fit(X).transform(X)
     X = tf_idf_like(300, 2000)
-    codes = SparseAutoencoder(8, max_epochs=1, random_state=0, output="csr").fit(X)
+    codes = SparseAutoencoder(8, max_epochs=1, random_state=0, sparse_output=True).fit(X)
     codes.transform(X)
 
 
-def transform(n_rows, output):
+def transform(n_rows, sparse_output):
     """Encode Fashion-MNIST; the output's own size is told too."""
     _warm_up()
     X = fashion_pixels()[:n_rows]
-    model = SparseAutoencoder(1024, max_epochs=1, batch_size=256, random_state=0, output=output)
+    model = SparseAutoencoder(
+        1024, max_epochs=1, batch_size=256, random_state=0, sparse_output=sparse_output
+    )
     model.fit(X[:2000]).transform(X[:256])
     codes, seconds, peak = measure(lambda: model.transform(X))
     return {"seconds": seconds, "peak_mib": peak, "output_mib": _size(codes)}
@@ -77,7 +79,9 @@ def sparse_transform(n_rows, n_features, n_components):
     """Encode CSR into CSR."""
     _warm_up()
     X = tf_idf_like(n_rows, n_features)
-    model = SparseAutoencoder(n_components, alpha=0.1, max_epochs=1, random_state=0, output="csr")
+    model = SparseAutoencoder(
+        n_components, alpha=0.1, max_epochs=1, random_state=0, sparse_output=True
+    )
     model.fit(X[:512])
     codes, seconds, peak = measure(lambda: model.transform(X))
     return {"seconds": seconds, "peak_mib": peak, "output_mib": _size(codes)}

@@ -10,11 +10,13 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from sklearn_ae import modules
-from sklearn_ae._engine import _inference, _training
-from sklearn_ae._engine._batches import Rows
-from sklearn_ae._engine._net import ReconstructionNet
+from sklearn_ae._compute import _inference
+from sklearn_ae._compute._rows import Rows
+from sklearn_ae._estimators import _autoencoder
+from sklearn_ae._training import _train
+from sklearn_ae._training._net import ReconstructionNet
 from sklearn_ae.corruptions import Masking
+from sklearn_ae.modules import _dense
 
 __all__ = [
     "all_threads",
@@ -45,7 +47,7 @@ def optimizer_not_fused():
 
 def all_threads():
     """Use every thread for small batches too."""
-    return patch.object(_training, "limited_threads", lambda n_products: nullcontext())
+    return patch.object(_train, "limited_threads", lambda n_products: nullcontext())
 
 
 def data_loader():
@@ -70,7 +72,7 @@ def mode_set_every_step():
 
 def product_and_sum():
     """Add the bias after the product."""
-    return patch.object(modules, "_affine", lambda x, weight, bias: x @ weight + bias)
+    return patch.object(_dense, "_affine", lambda x, weight, bias: x @ weight + bias)
 
 
 def masks_from_uniform():
@@ -94,10 +96,11 @@ def masks_from_bernoulli():
 def dense_first_layer():
     """Give the network the rows of a sparse matrix as dense ones."""
 
-    def rows(*args, sparse_input=False, **kwargs):
-        return Rows(*args, **kwargs)
+    class Dense(Rows):
+        def __init__(self, *args, sparse_input=False, **kwargs):
+            super().__init__(*args, **kwargs)
 
-    return patch.object(_training, "Rows", rows)
+    return patch.object(_autoencoder, "Rows", Dense)
 
 
 def every_column():
@@ -113,7 +116,7 @@ def every_column():
         def backward(ctx, grad):
             return None, torch.from_numpy(ctx.x.T @ grad.numpy()).T.contiguous()
 
-    return patch.object(modules, "_SparseProduct", Product)
+    return patch.object(_dense, "_SparseProduct", Product)
 
 
 def torch_sparse_product():
@@ -129,7 +132,7 @@ def torch_sparse_product():
         def backward(ctx, grad):
             return None, (_as_torch(ctx.x.T.tocsr()) @ grad).mT.contiguous()
 
-    return patch.object(modules, "_SparseProduct", Product)
+    return patch.object(_dense, "_SparseProduct", Product)
 
 
 def every_entry_checked():

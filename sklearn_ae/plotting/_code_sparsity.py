@@ -7,12 +7,10 @@ import math
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae._inner import thawed
-from sklearn_ae._validation import check_matplotlib_support
+from sklearn_ae._estimators._inner import thawed
+from sklearn_ae._sklearn._compat import check_matplotlib_support
 from sklearn_ae.plotting._fitted import codes_of, frequency_of
 from sklearn_ae.plotting._images import axes_for, check_count
-
-__all__ = ["CodeSparsityDisplay"]
 
 
 class CodeSparsityDisplay:
@@ -125,11 +123,10 @@ class CodeSparsityDisplay:
         ValueError
             If there are not two ``axes``, or ``n_bins`` is not positive.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        check_count("n_bins", n_bins)
+        self.axes_, self.figure_ = axes_for(self, axes, 2, figsize=(9, 3.5))
         from matplotlib.ticker import MaxNLocator
 
-        check_count("n_bins", n_bins)
-        self.axes_, self.figure_ = axes_for(axes, 2, figsize=(9, 3.5))
         of_features, of_rows = self.axes_
         top = self.frequency.max() or 1
         of_features.hist(self.frequency, bins=np.linspace(0, top, n_bins + 1))

@@ -5,27 +5,17 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from sklearn_ae._autoencoder import Autoencoder
-from sklearn_ae._patches import PatchFeatures
-from sklearn_ae._validation import check_matplotlib_support
-from sklearn_ae.plotting._fitted import (
-    check_kind,
-    checked_index,
-    codes_of,
-    image_shape_of,
-    rows_of,
-    use_of,
-)
+from sklearn_ae._estimators._autoencoder import Autoencoder
+from sklearn_ae._estimators._patches import PatchFeatures
+from sklearn_ae.plotting._fitted import checked_estimator, checked_index, codes_of, rows_of, use_of
 from sklearn_ae.plotting._images import (
     axes_for,
-    centers,
     check_count,
     checked_shape,
     contrasted,
+    corners,
     draw_images,
 )
-
-__all__ = ["FeatureExamplesDisplay"]
 
 
 class FeatureExamplesDisplay:
@@ -89,15 +79,7 @@ class FeatureExamplesDisplay:
 
     @classmethod
     def from_estimator(
-        cls,
-        estimator,
-        X,
-        *,
-        image_shape=None,
-        features=None,
-        n_examples=8,
-        axes=None,
-        cmap="gray",
+        cls, estimator, X, *, image_shape=None, features=None, n_examples=8, axes=None, cmap="gray"
     ):
         """Draw the rows of X that make features of a fitted autoencoder fire most.
 
@@ -143,13 +125,13 @@ class FeatureExamplesDisplay:
             If ``image_shape``, X, ``features``, ``n_examples`` or the number of ``axes`` does not
             fit.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        estimator = check_kind(estimator, (Autoencoder, PatchFeatures), cls.__name__)
-        image_shape = image_shape_of(estimator, image_shape)
+        estimator = checked_estimator(cls, estimator, Autoencoder, PatchFeatures)
+        if image_shape is None and isinstance(estimator, PatchFeatures):
+            image_shape = estimator._architecture.shape
         checked_shape(image_shape, estimator.n_features_in_, "a row of X")
         check_count("n_examples", n_examples)
+        n_codes = estimator._n_features_out
         if features is not None:
-            n_codes = estimator._n_features_out
             features = checked_index("features", features, n_codes, "columns of codes")
         codes = codes_of(estimator, X)
         if features is None:
@@ -193,28 +175,25 @@ class FeatureExamplesDisplay:
         ValueError
             If ``image_shape`` or the number of ``axes`` does not fit.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
         n_features, n_examples, n_values = self.examples.shape
         shape = checked_shape(self.image_shape, n_values, "an image")
         if self.filters is not None:
             checked_shape(self.image_shape, self.filters.shape[1], "a filter")
         widths = [n_examples] if self.filters is None else [1, n_examples]
+        figsize = (0.9 * sum(widths) + 0.8, 0.9 * n_features * shape[0] / shape[1] + 0.4)
         self.axes_, self.figure_ = axes_for(
-            axes,
-            len(widths),
-            figsize=(0.9 * sum(widths) + 0.8, 0.9 * n_features * shape[0] / shape[1] + 0.4),
-            gridspec_kw={"width_ratios": widths},
+            self, axes, len(widths), figsize=figsize, width_ratios=widths
         )
         if self.filters is not None:
-            images, limits = contrasted(self.filters, shape)
-            draw_images(self.axes_[0], images, shape, 1, limits, cmap)
+            draw_images(self.axes_[0], *contrasted(self.filters, shape), shape, 1, cmap)
             self.axes_[0].set_title("filter")
         images = self.examples.reshape(-1, n_values)
         fires = ~np.isnan(images)
         limits = (images[fires].min(), images[fires].max()) if fires.any() else (0, 1)
-        draw_images(self.axes_[-1], images, shape, n_examples, limits, cmap)
+        draw_images(self.axes_[-1], images, limits, shape, n_examples, cmap)
         self.axes_[-1].set_title("fires most on")
-        self.axes_[0].set_yticks(centers(n_features, shape), [str(k) for k in self.features])
+        middles = corners(n_features, 1, shape)[1] + shape[0] / 2
+        self.axes_[0].set_yticks(middles, [str(k) for k in self.features])
         self.axes_[0].tick_params(length=0)
         self.axes_[0].set_ylabel("feature")
         return self

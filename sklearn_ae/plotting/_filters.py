@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 
-from sklearn_ae._autoencoder import Autoencoder
-from sklearn_ae._inner import thawed
-from sklearn_ae._patches import PatchFeatures
-from sklearn_ae._validation import check_matplotlib_support
+from sklearn_ae._estimators._autoencoder import Autoencoder
+from sklearn_ae._estimators._inner import thawed
+from sklearn_ae._estimators._patches import PatchFeatures
 from sklearn_ae.modules import DenseDecoder
-from sklearn_ae.plotting._fitted import check_kind, codes_of, frequency_of, use_of
+from sklearn_ae.plotting._fitted import checked_estimator, codes_of, frequency_of, use_of
 from sklearn_ae.plotting._images import (
     axes_for,
     check_count,
@@ -20,8 +19,6 @@ from sklearn_ae.plotting._images import (
     corners,
     draw_images,
 )
-
-__all__ = ["FiltersDisplay"]
 
 
 class FiltersDisplay:
@@ -140,8 +137,7 @@ class FiltersDisplay:
         ValueError
             If ``image_shape`` does not fit, or ``part`` or ``max_filters`` can't be used.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        estimator = check_kind(estimator, (Autoencoder, PatchFeatures), cls.__name__)
+        estimator = checked_estimator(cls, estimator, Autoencoder, PatchFeatures)
         check_count("max_filters", max_filters)
         is_patches = isinstance(estimator, PatchFeatures)
         filters = _weights(thawed(estimator.autoencoder_) if is_patches else estimator, part)
@@ -151,8 +147,8 @@ class FiltersDisplay:
                 whitening = np.linalg.inv(whitening.astype(np.float64))
             filters = filters @ whitening
             if image_shape is None:
-                shapes = estimator._shapes
-                image_shape = (*shapes["patch_size"], shapes["shape"][2])
+                architecture = estimator._architecture
+                image_shape = (*architecture.patch_size, architecture.shape[2])
         checked_shape(image_shape, filters.shape[1], "a filter")
         use = dead = None
         if X is not None:
@@ -187,20 +183,19 @@ class FiltersDisplay:
         ValueError
             If ``image_shape`` does not fit the filters.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
-        from matplotlib.patches import Rectangle
-
         check_count("max_filters", max_filters)
         shape = checked_shape(self.image_shape, self.filters.shape[1], "a filter")
         use = np.linalg.norm(self.filters, axis=1) if self.use is None else self.use
         self.order_ = np.argsort(-use, kind="stable")[:max_filters]
         n_drawn, n_filters = len(self.order_), len(self.filters)
         n_columns = math.ceil(math.sqrt(n_drawn))
-        (self.ax_,), self.figure_ = axes_for(ax, 1, figsize=(5, 5))
-        images, limits = contrasted(self.filters[self.order_], shape)
-        draw_images(self.ax_, images, shape, n_columns, limits, cmap)
+        (self.ax_,), self.figure_ = axes_for(self, ax, 1, figsize=(5, 5))
+        drawn = self.filters[self.order_]
+        draw_images(self.ax_, *contrasted(drawn, shape), shape, n_columns, cmap)
         title = f"{n_drawn} of {n_filters} filters" if n_drawn < n_filters else f"{n_drawn} filters"
         if self.dead is not None:
+            from matplotlib.patches import Rectangle
+
             title += f", {np.sum(self.dead)} {'in all ' if n_drawn < n_filters else ''}dead"
             x, y = corners(n_drawn, n_columns, shape)
             for number in np.flatnonzero(self.dead[self.order_]):
@@ -218,7 +213,7 @@ def _weights(autoencoder, part):
         raise ValueError(f"part={part!r} must be 'encoder' or 'decoder'.")
     if part == "encoder":
         return autoencoder.components_
-    decoder = autoencoder.net_.module_.decoder
+    decoder = autoencoder._fitted.module.decoder
     if not isinstance(decoder, DenseDecoder) or len(decoder.layers) > 1:
         raise AttributeError("part='decoder' needs a decoder of one built-in dense layer.")
     return decoder.layers[-1].weight.detach().cpu().numpy().copy()

@@ -6,53 +6,19 @@ import math
 
 import numpy as np
 
-from sklearn_ae._validation import image_sizes, is_size
-
-__all__ = [
-    "axes_for",
-    "centers",
-    "check_count",
-    "checked_shape",
-    "contrasted",
-    "corners",
-    "draw_images",
-]
+from sklearn_ae._sklearn._checks import is_size
+from sklearn_ae._sklearn._compat import check_matplotlib_support
+from sklearn_ae._sklearn._image_shape import image_sizes
 
 
 def check_count(name, value):
-    """Check that a parameter is a positive integer.
-
-    Parameters
-    ----------
-    name : str
-        The parameter.
-
-    value : object
-        Its value.
-    """
+    """Check that a parameter is a positive integer."""
     if not is_size(value):
         raise ValueError(f"{name}={value!r} must be a positive integer.")
 
 
 def checked_shape(image_shape, n_values, what):
-    """Check an image shape against the number of values that an image has.
-
-    Parameters
-    ----------
-    image_shape : tuple of int
-        ``(height, width)`` or ``(height, width, n_channels)``.
-
-    n_values : int
-        The values of one image.
-
-    what : str
-        What is to be drawn as an image, for messages.
-
-    Returns
-    -------
-    shape : tuple of int
-        Height and width, then 3 if it has colors.
-    """
+    """Check that an image has ``n_values``; return height and width, then 3 if it has colors."""
     name = f"image_shape={image_shape!r}"
     height, width, n_channels = image_sizes(image_shape, n_values, name, f"{what} has {n_values}")
     if n_channels not in (1, 3):
@@ -63,21 +29,7 @@ def checked_shape(image_shape, n_values, what):
 def contrasted(filters, shape):
     """Scale each filter by itself: gray ones to [-1, 1] around 0, color ones to [0, 1].
 
-    Parameters
-    ----------
-    filters : ndarray of shape (n_filters, n_values)
-        The filters.
-
-    shape : tuple of int
-        What :func:`checked_shape` gave.
-
-    Returns
-    -------
-    images : ndarray of shape (n_filters, n_values)
-        The scaled filters. One that is constant is all 0.
-
-    limits : tuple of float
-        The range.
+    Constant ones become 0. The limits of the scale are returned with them.
     """
     has_colors = len(shape) == 3
     low = filters.min(axis=1, keepdims=True) if has_colors else 0
@@ -91,68 +43,14 @@ def _pitch(shape):
 
 
 def corners(n_images, n_columns, shape):
-    """Return where the top left corner of each image is, in the units of the axes.
-
-    Parameters
-    ----------
-    n_images, n_columns : int
-        Images, and how many of them are side by side.
-
-    shape : tuple of int
-        What :func:`checked_shape` gave.
-
-    Returns
-    -------
-    x, y : ndarray of shape (n_images,)
-        The corners.
-    """
+    """Return x and y of the top left corner of each image, in the units of the axes."""
     row, column = np.divmod(np.arange(n_images), n_columns)
     down, across = _pitch(shape)
     return column * across - 0.5, row * down - 0.5
 
 
-def centers(n_rows, shape):
-    """Return the heights of the rows of images, in the units of the axes.
-
-    Parameters
-    ----------
-    n_rows : int
-        The rows.
-
-    shape : tuple of int
-        What :func:`checked_shape` gave.
-
-    Returns
-    -------
-    y : ndarray of shape (n_rows,)
-        The middle of each row.
-    """
-    return corners(n_rows, 1, shape)[1] + shape[0] / 2
-
-
-def draw_images(ax, images, shape, n_columns, limits, cmap):
-    """Draw images side by side as one, with gaps between them.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes
-        Where to draw.
-
-    images : ndarray of shape (n_images, n_values)
-        The images, row by row. NaN leaves a gap.
-
-    shape : tuple of int
-        What :func:`checked_shape` gave.
-
-    n_columns : int
-        Images side by side.
-
-    limits : tuple of float
-        The values of black and white.
-
-    cmap : str or matplotlib Colormap
-        For images without colors.
-    """
+def draw_images(ax, images, limits, shape, n_columns, cmap):
+    """Draw images side by side as one, with gaps between them and where they are NaN."""
     n_rows, (down, across) = math.ceil(len(images) / n_columns), _pitch(shape)
     tiles = np.full((n_rows * n_columns, down, across, *shape[2:]), np.nan)
     tiles[: len(images), : shape[0], : shape[1]] = images.reshape(-1, *shape)
@@ -169,28 +67,9 @@ def draw_images(ax, images, shape, n_columns, limits, cmap):
     ax.spines[:].set_visible(False)
 
 
-def axes_for(axes, n_axes, **kwargs):
-    """Make axes side by side, or check those that were given.
-
-    Parameters
-    ----------
-    axes : matplotlib Axes, array-like of them or None
-        The axes; None makes a new figure.
-
-    n_axes : int
-        How many are needed.
-
-    **kwargs
-        Of a new figure, for ``matplotlib.pyplot.subplots``.
-
-    Returns
-    -------
-    axes : ndarray of shape (n_axes,)
-        The axes.
-
-    figure : matplotlib Figure
-        Their figure.
-    """
+def axes_for(display, axes, n_axes, **kwargs):
+    """Return as many axes as a display plots on, and their figure: a new one, if none are given."""
+    check_matplotlib_support(f"{type(display).__name__}.plot")
     if axes is None:
         from matplotlib import pyplot as plt
 

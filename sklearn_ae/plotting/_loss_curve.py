@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae._inner import thawed
-from sklearn_ae._patches import PatchFeatures
-from sklearn_ae._validation import check_matplotlib_support
+from sklearn_ae._estimators._inner import thawed
+from sklearn_ae._estimators._patches import PatchFeatures
+from sklearn_ae.plotting._fitted import checked_estimator
 from sklearn_ae.plotting._images import axes_for
-
-__all__ = ["LossCurveDisplay"]
 
 
 class LossCurveDisplay:
@@ -99,9 +96,7 @@ class LossCurveDisplay:
         AttributeError
             If it has no ``loss_curve_``.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        estimator = thawed(estimator)
-        check_is_fitted(estimator)
+        estimator = checked_estimator(cls, estimator, object)
         if isinstance(estimator, PatchFeatures):
             estimator = thawed(estimator.autoencoder_)
         if not hasattr(estimator, "loss_curve_"):
@@ -109,14 +104,10 @@ class LossCurveDisplay:
                 f"{cls.__name__} needs the attribute loss_curve_, which {estimator!r} does not "
                 "have. Of a pipeline give the step that has it."
             )
-        validation = getattr(estimator, "validation_loss_curve_", None)
-        penalty = getattr(estimator, "penalty_curve_", None)
-        display = cls(
-            loss=np.array(estimator.loss_curve_),
-            validation_loss=None if validation is None else np.array(validation),
-            penalty=None if penalty is None else np.array(penalty),
-        )
-        return display.plot(ax, name=name)
+        keys = ("loss", "validation_loss", "penalty")
+        curves = {key: getattr(estimator, f"{key}_curve_", None) for key in keys}
+        curves = {key: None if curve is None else np.array(curve) for key, curve in curves.items()}
+        return cls(**curves).plot(ax, name=name)
 
     def plot(self, ax=None, *, name=None):
         """Draw the curves.
@@ -134,31 +125,20 @@ class LossCurveDisplay:
         display : LossCurveDisplay
             The display itself.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        (self.ax_,), self.figure_ = axes_for(self, ax, 1)
         from matplotlib.ticker import MaxNLocator
 
-        (self.ax_,), self.figure_ = axes_for(ax, 1)
         prefix = "" if name is None else f"{name}, "
-        epochs = np.arange(1, len(self.loss) + 1)
-        (self.line_,) = self.ax_.plot(epochs, self.loss, label=f"{prefix}training")
-        self.validation_line_ = None
-        if self.validation_loss is not None:
-            (self.validation_line_,) = self.ax_.plot(
-                np.arange(1, len(self.validation_loss) + 1),
-                self.validation_loss,
-                linestyle="--",
-                color=self.line_.get_color(),
-                label=f"{prefix}validation",
-            )
-        self.penalty_line_ = None
-        if self.penalty is not None:
-            (self.penalty_line_,) = self.ax_.plot(
-                np.arange(1, len(self.penalty) + 1),
-                self.penalty,
-                linestyle=":",
-                color=self.line_.get_color(),
-                label=f"{prefix}penalty in it",
-            )
+
+        def line(curve, label, **style):
+            if curve is None:
+                return None
+            return self.ax_.plot(range(1, len(curve) + 1), curve, label=prefix + label, **style)[0]
+
+        self.line_ = line(self.loss, "training")
+        color = self.line_.get_color()
+        self.validation_line_ = line(self.validation_loss, "validation", ls="--", color=color)
+        self.penalty_line_ = line(self.penalty, "penalty in it", ls=":", color=color)
         self.ax_.set(xlabel="epoch", ylabel="loss")
         self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(self.ax_.lines) > 1 or name is not None:

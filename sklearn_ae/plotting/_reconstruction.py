@@ -8,14 +8,11 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-from sklearn_ae._autoencoder import Autoencoder
-from sklearn_ae._engine._inference import into, reconstruction, results
-from sklearn_ae._engine._runtime import global_generators
-from sklearn_ae._validation import check_data, check_matplotlib_support
-from sklearn_ae.plotting._fitted import check_kind, checked_index, rows_of
+from sklearn_ae._compute._runtime import global_generators
+from sklearn_ae._estimators._autoencoder import Autoencoder
+from sklearn_ae._sklearn._checks import check_data
+from sklearn_ae.plotting._fitted import checked_estimator, checked_index, rows_of
 from sklearn_ae.plotting._images import axes_for, checked_shape, draw_images
-
-__all__ = ["ReconstructionDisplay"]
 
 
 class ReconstructionDisplay:
@@ -74,15 +71,7 @@ class ReconstructionDisplay:
 
     @classmethod
     def from_estimator(
-        cls,
-        estimator,
-        X,
-        *,
-        image_shape,
-        rows=None,
-        random_state=0,
-        axes=None,
-        cmap="gray",
+        cls, estimator, X, *, image_shape, rows=None, random_state=0, axes=None, cmap="gray"
     ):
         """Draw some rows of X and their reconstructions.
 
@@ -126,22 +115,19 @@ class ReconstructionDisplay:
         ValueError
             If ``image_shape``, X, ``rows`` or the number of ``axes`` does not fit.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        estimator = check_kind(estimator, (Autoencoder,), cls.__name__)
+        estimator = checked_estimator(cls, estimator, Autoencoder)
         checked_shape(image_shape, estimator.n_features_in_, "a row of X")
         # Names are checked where X still has them.
-        X = check_data(estimator, X, dtype=estimator._codes_dtype, reset=False)
+        dtype = estimator._fitted.architecture.dtype
+        X = check_data(estimator, X, dtype=dtype, reset=False)
         n_rows = X.shape[0]
         index = np.arange(min(5, n_rows)) if rows is None else rows
         clean = rows_of(X, checked_index("rows", index, n_rows, "rows in X"))
-        corrupted = _corrupted(estimator.net_, clean, random_state)
-        seen = (clean if corrupted is None else corrupted).astype(estimator._codes_dtype)
-        display = cls(
-            clean=clean,
-            reconstructed=_reconstructed(estimator, seen),
-            image_shape=image_shape,
-            corrupted=corrupted,
-        )
+        corrupted = _corrupted(estimator._fitted, clean, random_state)
+        seen = clean if corrupted is None else corrupted
+        seen = clean if corrupted is None else corrupted
+        made = estimator._reconstructed(seen.astype(dtype))
+        display = cls(clean=clean, reconstructed=made, image_shape=image_shape, corrupted=corrupted)
         return display.plot(axes, cmap=cmap)
 
     def plot(self, axes=None, *, cmap="gray"):
@@ -165,7 +151,6 @@ class ReconstructionDisplay:
         ValueError
             If ``image_shape`` or the number of ``axes`` does not fit.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
         n_images, n_values = self.clean.shape
         shape = checked_shape(self.image_shape, n_values, "an image")
         columns = {"clean": self.clean}
@@ -175,31 +160,25 @@ class ReconstructionDisplay:
         columns["error"] = np.abs(self.reconstructed - self.clean)
         height = 1.3 * n_images * shape[0] / shape[1]
         figsize = (1.5 * len(columns), height + 0.5)
-        self.axes_, self.figure_ = axes_for(axes, len(columns), figsize=figsize)
+        self.axes_, self.figure_ = axes_for(self, axes, len(columns), figsize=figsize)
         for ax, (title, images) in zip(self.axes_, columns.items(), strict=True):
             limits = (self.clean.min(), self.clean.max())
             if title == "error":
                 limits = (0, images.max())
                 ax.set_xlabel(f"scale: 0 to {limits[1]:.2g}")
-            draw_images(ax, images, shape, 1, limits, cmap)
+            draw_images(ax, images, limits, shape, 1, cmap)
             ax.set_title(title)
         return self
 
 
-def _corrupted(net, clean, random_state):
-    if not net.corruption_level:
+def _corrupted(trained, clean, random_state):
+    recipe, device = trained.recipe, trained.usable_device
+    if not recipe.corruption_level:
         return None
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-    generator = torch.Generator(net.device).manual_seed(seed)
-    batch = torch.tensor(clean, dtype=net.dtype, device=net.device)
+    generator = torch.Generator(device).manual_seed(seed)
+    batch = torch.tensor(clean, dtype=trained.dtype, device=device)
     # A corruption of the user's may draw from torch's global generators, and may keep a state.
-    with global_generators(seed, batch.device), torch.inference_mode():
-        corruption = copy.deepcopy(net.corruption)
-        return corruption(batch, net.corruption_level, generator).cpu().numpy()
-
-
-def _reconstructed(estimator, rows):
-    net, decode = estimator.net_, reconstruction(estimator.net_)
-    encoder = net.module_.encoder
-    parts = results(lambda x: decode(encoder(x)), net, rows, estimator._widest)
-    return into(np.empty_like(rows), parts)
+    with global_generators(seed, device), torch.inference_mode():
+        corruption = copy.deepcopy(recipe.corruption)
+        return corruption(batch, recipe.corruption_level, generator).cpu().numpy()

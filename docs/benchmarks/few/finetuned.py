@@ -46,7 +46,7 @@ def settings(draws):
 DENSE = {}
 CONV = {"max_epochs": 150, "learning_rate": 2e-3, "augmentation": SHIFTS}
 PATCHES = {
-    "PatchFeatures: frozen": {"freeze_encoder": True, "weight_decay": 1.0},
+    "PatchFeatures: frozen": {"freeze_epochs": "all", "weight_decay": 1.0},
     "PatchFeatures: fine-tuned": {"encoder_learning_rate": 1e-4, "weight_decay": 1.0},
     "PatchFeatures: fine-tuned, shifts and flips": {
         "encoder_learning_rate": 1e-4, "weight_decay": 1.0, "augmentation": SHIFTS,

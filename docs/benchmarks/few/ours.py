@@ -50,7 +50,7 @@ def patches(draws, autoencoder=None, **params):
     """Return patch features; of fewer patches in a quick run."""
     n_patches = params.pop("n_patches", 200_000)
     return PatchFeatures(
-        autoencoder, image_shape=SHAPE, n_patches=max(2000, int(n_patches * draws.epochs)),
+        SHAPE, autoencoder, n_patches=max(2000, int(n_patches * draws.epochs)),
         random_state=0, **params,
     )  # fmt: skip
 

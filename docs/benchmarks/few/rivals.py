@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from sklearn.cluster import MiniBatchKMeans
@@ -9,7 +11,7 @@ from sklearn.decomposition import PCA, MiniBatchNMF
 from sklearn.neural_network import BernoulliRBM
 
 from sklearn_ae import PatchFeatures, SparseAutoencoder
-from sklearn_ae._patch_encoder import normalize_contrast
+from sklearn_ae.modules._patch import normalize_contrast
 
 __all__ = ["kmeans_patches", "nmf", "pca", "rbm"]
 
@@ -36,9 +38,7 @@ def kmeans_patches(X, n_components=256, image_shape=(28, 28)):
 
     Patches, whitening and regions are those of PatchFeatures at its defaults.
     """
-    patches = PatchFeatures(
-        SparseAutoencoder(2, max_epochs=1), image_shape=image_shape, random_state=0
-    )
+    patches = PatchFeatures(image_shape, SparseAutoencoder(2, max_epochs=1), random_state=0)
     network = patches.fit(X)._network()
     rows = torch.from_numpy(X[:: max(1, len(X) // 3000)])
     cut = network._patches(rows)
@@ -53,7 +53,7 @@ def kmeans_patches(X, n_components=256, image_shape=(28, 28)):
         distance = (squares + norms - 2 * whitened @ centers.T).clamp_min(0).sqrt()
         return torch.relu(distance.mean(dim=1, keepdim=True) - distance)
 
-    network.threshold = None
+    network.architecture = replace(network.architecture, threshold=None)
     network.encoder = triangle_module(triangle)
 
     @torch.inference_mode()

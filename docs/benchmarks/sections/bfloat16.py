@@ -7,7 +7,7 @@ from cases import Missing, digits, fashion
 from contenders import hand_loop, matmuls, ours
 from timing import interleave, row
 
-from sklearn_ae._engine._runtime import has_native_bfloat16
+from sklearn_ae._compute._runtime import has_native_bfloat16
 
 TITLE = "Training in bfloat16"
 NOTE = (

@@ -27,7 +27,7 @@ def run(quick):
         return [{"case": "Fashion-MNIST", "skipped": str(reason)}]
     models = {
         encoding: PatchFeatures(
-            SparseAutoencoder(256, max_epochs=1), image_shape=(28, 28), n_patches=5000,
+            (28, 28), SparseAutoencoder(256, max_epochs=1), n_patches=5000,
             encoding=encoding, random_state=0,
         ).fit(X[:1000])
         for encoding in ("threshold", "codes")

@@ -17,7 +17,7 @@ def run(quick):
     size = {"n_rows": n_rows, "n_features": n_features, "n_components": 256}
     case = f"CSR {n_rows:,} x {n_features:,} -> 256"
     dense = n_rows * n_features * 4 / 2**30
-    jobs = {"fit, one epoch": "sparse_fit", "transform, output='csr'": "sparse_transform"}
+    jobs = {"fit, one epoch": "sparse_fit", "transform, sparse_output=True": "sparse_transform"}
     rows = []
     for name, job in jobs.items():
         done = run_job(job, **size)

@@ -8,9 +8,11 @@ from cases import digits
 from contenders import N_ROWS_OF_LOSS, hand_loop, objective, ours
 from timing import Timing, interleave, row
 
-from sklearn_ae._engine._net import ReconstructionNet
-from sklearn_ae._engine._objective import Objective
-from sklearn_ae.modules import build_autoencoder, stack_modules
+from sklearn_ae._training._net import ReconstructionNet
+from sklearn_ae._training._objective import Objective
+from sklearn_ae._training._recipe import Recipe
+from sklearn_ae.modules._architecture import Architecture
+from sklearn_ae.modules._autoencoder import stack_modules
 from sklearn_ae.penalties import L1
 
 TITLE = "A stack of 8 models"
@@ -40,21 +42,15 @@ def run(quick):
 def _stack(case, seed=0):
     begin = perf_counter()
     torch.manual_seed(seed)
-    widths = case.X.shape[1], case.n_components
+    architecture = Architecture(case.X.shape[1], case.n_components)
     net = ReconstructionNet(
-        stack_modules([build_autoencoder(*widths) for _ in range(N_MODELS)]),
+        stack_modules([architecture.build() for _ in range(N_MODELS)]),
         Objective("squared_error", L1(), 0.0),
-        seed=seed,
-        optimizer=torch.optim.Adam,
-        optimizer__fused=True,
-        lr=1e-3,
-        batch_size=case.batch_size,
-        max_epochs=case.epochs,
-        train_split=None,
-        verbose=0,
-        device="cpu",
+        recipe=Recipe(batch_size=case.batch_size, max_epochs=case.epochs),
+        order=torch.Generator().manual_seed(seed),
+        noise=torch.Generator().manual_seed(seed),
     ).initialize()
-    net.partial_fit(case.X)
+    net.fit_loop(case.X)
     total = perf_counter() - begin
     with torch.inference_mode():
         output, _ = net.module_(torch.from_numpy(case.X[:N_ROWS_OF_LOSS]))

@@ -31,16 +31,16 @@ def run(quick):
     bare, dense = "relu(X @ W + b) by hand", "transform"
     contenders = {
         bare: partial(_bare, X, model),
-        dense: partial(_ours, X, model, "dense"),
-        "transform, output='csr'": partial(_ours, X, model, "csr"),
+        dense: partial(_ours, X, model, False),
+        "transform, sparse_output=True": partial(_ours, X, model, True),
     }
     for contender in contenders.values():
         contender(0)
     timings = interleave(contenders, 7 if quick else 11)
     jobs = {
         bare: ("bare_transform", {"batch_size": N_ROWS_OF_BATCH}),
-        dense: ("transform", {"output": "dense"}),
-        "transform, output='csr'": ("transform", {"output": "csr"}),
+        dense: ("transform", {"sparse_output": False}),
+        "transform, sparse_output=True": ("transform", {"sparse_output": True}),
     }
     rows = []
     for name, (job, arguments) in jobs.items():
@@ -54,8 +54,8 @@ def run(quick):
     return rows
 
 
-def _ours(X, model, output, seed):
-    return stopwatch(model.set_params(output=output).transform, X)
+def _ours(X, model, sparse_output, seed):
+    return stopwatch(model.set_params(sparse_output=sparse_output).transform, X)
 
 
 def _bare(X, model, seed):

@@ -1,0 +1,145 @@
+"""Device, precision, threads and seeds: one policy, in one place."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from joblib.parallel import get_active_backend
+
+PRECISIONS = ("auto", "bfloat16", "float32", "float64")
+
+# Multiply-adds of a batch in its widest layer below which a second thread costs more than it
+# brings.
+_SMALL = 2**20
+
+
+class _Process:
+    """What the threads of this process share."""
+
+    def __init__(self, forked: bool = False) -> None:
+        self.forked = forked
+        # Whoever seeds torch's global generators must be alone until they are restored.
+        self.lock = threading.RLock()
+        self.threads_lock = threading.Lock()
+        self.n_limited = 0
+        self.n_threads = torch.get_num_threads()
+
+
+_PROCESS = _Process()
+
+
+def _after_fork() -> None:
+    global _PROCESS
+    _PROCESS = _Process(forked=True)
+
+
+if hasattr(os, "register_at_fork"):
+    # A fork copies a lock that another thread holds, and nobody in the child would free it.
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+@contextmanager
+def global_generators(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global generators inside the block and restore them after it."""
+    gpus = [device] if device.type == "cuda" else []
+    with _PROCESS.lock, torch.random.fork_rng(devices=gpus):
+        torch.default_generator.manual_seed(seed)
+        for gpu in gpus:
+            with torch.cuda.device(gpu):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+# How many blocks of limited threads this thread is in.
+_THREAD = threading.local()
+
+
+@contextmanager
+def limited_threads(n_products: float) -> Iterator[None]:
+    """Let torch use one thread inside the block where more would not help, or do harm.
+
+    That is for small batches, in a worker thread of joblib, whose siblings have the other cores,
+    and in a forked process, where a pool of threads that the parent has used would hang. A worker
+    process of loky has its share of the cores from joblib itself. What decides is fixed: nothing is
+    timed, so that equal calls give equal bits.
+    """
+    in_worker_thread = (
+        threading.current_thread() is not threading.main_thread()
+        and get_active_backend()[0].nesting_level > 0
+    )
+    if not (n_products < _SMALL or in_worker_thread or _PROCESS.forked):
+        yield
+        return
+    process = _PROCESS
+    depth = getattr(_THREAD, "depth", 0)
+    _THREAD.depth = depth + 1
+    with process.threads_lock:
+        if process.n_limited == 0 and not in_worker_thread:
+            process.n_threads = torch.get_num_threads()
+        process.n_limited += 1
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        _THREAD.depth = depth
+        with process.threads_lock:
+            process.n_limited -= 1
+            # OpenMP keeps a setting for each thread, so each has to restore its own, at the end of
+            # its outermost block; but a worker thread leaves the library's common one to the last
+            # of its siblings.
+            if process.n_limited == 0 or (depth == 0 and not in_worker_thread):
+                torch.set_num_threads(process.n_threads)
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Turn the parameter ``device`` into a device that exists here."""
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if device == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    allowed = "'auto', 'cpu', 'cuda', 'cuda:<index>' or 'mps'"
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"device={device!r} is not known. Use {allowed}.") from error
+    if found.type not in ("cpu", "cuda", "mps"):
+        raise ValueError(f"device={device!r} is not supported. Use {allowed}.")
+    if found.type == "mps" and not mps:
+        raise ValueError(f"device={device!r}: there is no MPS device here. Use device='auto'.")
+    if found.type == "cuda":
+        count = torch.cuda.device_count() if cuda else 0
+        if (found.index or 0) >= count:
+            raise ValueError(
+                f"device={device!r}: {count} CUDA devices are available here. Use device='auto', "
+                "or 'cpu'."
+            )
+    return found
+
+
+def fits(n_bytes: int, device: torch.device) -> bool:
+    """Whether data take at most half of the memory of a GPU that is free."""
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return n_bytes <= free / 2
+
+
+def resolve_precision(precision: str, device: torch.device) -> torch.dtype | None:
+    """Return the type that the products of training are cast to; None for that of the weights."""
+    if precision == "auto":
+        precision = "bfloat16" if has_native_bfloat16(device) else "float32"
+    return torch.bfloat16 if precision == "bfloat16" else None
+
+
+def has_native_bfloat16(device: torch.device) -> bool:
+    """Whether a CPU has AVX512-BF16 or AMX, a GPU CUDA capability 8 or higher."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        # Torch tells it by these names only; a version without them is taken to have neither.
+        probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, probe, bool)() for probe in probes)
+    return False

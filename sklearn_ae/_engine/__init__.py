@@ -1,1 +1,0 @@
-"""Training: the only folder that imports skorch."""

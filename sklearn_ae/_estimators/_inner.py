@@ -1,0 +1,47 @@
+"""Autoencoders inside other estimators: which are taken, their seeds, the frozen ones."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ae._estimators._autoencoder import Autoencoder
+
+
+def thawed(estimator):
+    """Return what a FrozenEstimator holds, and any other estimator as it is."""
+    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+
+
+def check_frozen(estimator, n_features):
+    """Refuse a frozen inner estimator that is not fitted, or on another number of columns."""
+    inner = thawed(estimator)
+    check_is_fitted(inner)
+    if inner.n_features_in_ != n_features:
+        raise ValueError(
+            f"autoencoder is frozen and was fitted on {inner.n_features_in_} features, but gets "
+            f"{n_features} here."
+        )
+
+
+def cloned(estimator, owner, random_state, allowed=(Autoencoder,)):
+    """Clone the parameter ``autoencoder`` of its owner, and seed what has no seed."""
+    if not isinstance(thawed(estimator), allowed):
+        names = " or ".join(kind.__name__ for kind in allowed)
+        raise TypeError(
+            f"The 'autoencoder' parameter of {type(owner).__name__} must be an {names}, or one "
+            f"that is fitted in a FrozenEstimator. Got {estimator!r} instead."
+        )
+    estimator = clone(estimator)
+    if random_state is None or isinstance(estimator, FrozenEstimator):
+        return estimator
+    rng = check_random_state(random_state)
+    seeds = {
+        name: rng.randint(np.iinfo(np.int32).max)
+        for name, value in sorted(estimator.get_params().items())
+        if name.split("__")[-1] == "random_state" and value is None
+    }
+    return estimator.set_params(**seeds)

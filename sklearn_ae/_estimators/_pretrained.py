@@ -1,0 +1,140 @@
+"""What fine-tuning takes from an autoencoder, or from several on top of each other."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+
+from sklearn_ae._estimators._autoencoder import Autoencoder
+from sklearn_ae._estimators._denoising import DenoisingAutoencoder
+from sklearn_ae._estimators._inner import check_frozen, cloned, thawed
+from sklearn_ae._estimators._patches import PatchFeatures
+from sklearn_ae._sklearn._callbacks import fit_as_task
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Networks to fine-tune, one on top of the other, and how they were trained.
+
+    Parameters
+    ----------
+    stages : tuple of Architecture, PatchArchitecture or torch.nn.Module
+        What each is made of.
+
+    modules : tuple of torch.nn.Module
+        The trained networks.
+
+    recipes : tuple of Recipe
+        How each was trained; empty for a module of the user's.
+
+    device, precision : str
+        Where and how the autoencoders are trained.
+    """
+
+    stages: tuple[Any, ...]
+    modules: tuple[Any, ...]
+    recipes: tuple[Any, ...] = ()
+    device: Any = "auto"
+    precision: str = "float32"
+
+    @property
+    def logits(self):
+        """Whether the decoder of each stage gives logits."""
+        return tuple(recipe.loss == "binary_cross_entropy" for recipe in self.recipes) or (False,)
+
+    def objective(self, keep_corruption):
+        """Return the fields of a recipe that say what is reconstructed, and from what."""
+        if not self.recipes:
+            return {"penalty": None, "corruption": None}
+        first, last = self.recipes[0], self.recipes[-1]
+        return {
+            "loss": first.loss,
+            "penalty": last.penalty,
+            "alpha": last.alpha,
+            "corruption": first.corruption,
+            "corruption_level": first.corruption_level if keep_corruption else 0.0,
+            "dropout": last.dropout if keep_corruption else 0.0,
+        }
+
+    def copies(self):
+        """Copy the networks, together, so that what they share stays shared."""
+        return copy.deepcopy(self.modules)
+
+
+def pretrained_module(encoder):
+    """Describe a module of the user's."""
+    return Pretrained((encoder,), (encoder,))
+
+
+def pretrained_by(owner, X, random_state, context):
+    """Train the owner's autoencoder on all rows, or only build it; return it with its networks."""
+    given = DenoisingAutoencoder() if owner.autoencoder is None else owner.autoencoder
+    autoencoder = cloned(given, owner, random_state, (Autoencoder, PatchFeatures, Pipeline))
+    steps = _steps(autoencoder, owner)
+    _check_parts(owner, [thawed(step) for step in steps])
+    if isinstance(autoencoder, FrozenEstimator):
+        check_frozen(autoencoder, X.shape[1])
+    elif owner.pretrain:
+        fit_as_task(context, owner, autoencoder, X, name="pretrain")
+    else:
+        _initialize(steps, X)
+    return autoencoder, _taken_apart([thawed(step) for step in steps])
+
+
+def _initialize(steps, X):
+    """Build the networks without training them."""
+    for number, step in enumerate(steps):
+        if not isinstance(step, FrozenEstimator):
+            step._initialize(X)
+        if number < len(steps) - 1:
+            X = step.transform(X)
+
+
+def _steps(autoencoder, owner):
+    if not isinstance(thawed(autoencoder), Pipeline):
+        return [autoencoder]
+    steps = [step for _, step in thawed(autoencoder).steps]
+    for step in steps:
+        if not isinstance(thawed(step), Autoencoder | PatchFeatures):
+            raise TypeError(
+                f"The 'autoencoder' parameter of {type(owner).__name__} is a pipeline with a step "
+                f"that is no autoencoder: {step!r}. Scale in a pipeline around "
+                f"{type(owner).__name__} instead."
+            )
+    return steps
+
+
+def _check_parts(owner, steps):
+    if any(getattr(step, "features", "code") == "all" for step in steps):
+        raise ValueError(
+            "features='all' does not go with fine-tuning, which puts its head on the code. Use "
+            "features='code'."
+        )
+    if not any(isinstance(step, PatchFeatures) for step in steps):
+        return
+    for name in ("reconstruction_weight", "keep_corruption"):
+        if getattr(owner, name):
+            raise ValueError(
+                f"{name}={getattr(owner, name)!r} does not go with PatchFeatures, whose "
+                "autoencoder reconstructs patches, not images. Use 0 or False."
+            )
+
+
+def _taken_apart(steps):
+    patches = [isinstance(step, PatchFeatures) for step in steps]
+    inner = [
+        thawed(step.autoencoder_) if is_patches else step
+        for step, is_patches in zip(steps, patches, strict=True)
+    ]
+    networks = [
+        (step._architecture, step._network()) if is_patches
+        else (step._trained.architecture, step._trained.module)
+        for step, is_patches in zip(steps, patches, strict=True)
+    ]  # fmt: skip
+    stages, modules = zip(*networks, strict=True)
+    recipes = tuple(autoencoder._trained.recipe for autoencoder in inner)
+    return Pretrained(stages, modules, recipes, inner[-1].device, inner[-1].precision)

@@ -1,0 +1,132 @@
+"""Checks of data and of parameters, in scikit-learn's manner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_array, validate_data
+
+from sklearn_ae._sklearn._compat import InvalidParameterError, check_n_features
+
+
+def check_data(
+    estimator: Any, X: Any, *, dtype: str, reset: bool, accept_sparse: str | bool = "csr"
+) -> Any:
+    """Validate X as scikit-learn does, torch tensors included.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose ``n_features_in_`` is set or compared.
+
+    X : array-like, sparse matrix or torch.Tensor of shape (n_samples, n_features)
+        The data.
+
+    dtype : {"float32", "float64"}
+        The type wanted.
+
+    reset : bool
+        Whether the number and the names of the features are learned.
+
+    accept_sparse : str or bool, default="csr"
+        As in scikit-learn.
+
+    Returns
+    -------
+    X : ndarray, scipy.sparse CSR or torch.Tensor of shape (n_samples, n_features)
+        A tensor that is not on the CPU stays where it is; one that is becomes a view as ndarray.
+    """
+    if isinstance(X, torch.Tensor):
+        if X.layout != torch.strided:
+            raise TypeError(
+                f"X is a tensor of layout {X.layout}: {type(estimator).__name__} takes dense "
+                "tensors and scipy's sparse matrices."
+            )
+        if X.device.type != "cpu":
+            return _check_device_tensor(estimator, X.detach(), dtype=dtype, reset=reset)
+        X = _as_array(X)
+    with _quiet_overflow():
+        return validate_data(estimator, X, accept_sparse=accept_sparse, dtype=dtype, reset=reset)
+
+
+def check_codes(estimator: Any, X: Any, *, dtype: str, n_components: int) -> Any:
+    """Validate codes that are to be decoded."""
+    if isinstance(X, torch.Tensor):
+        X = _as_array(X)
+    with _quiet_overflow():
+        X = check_array(X, accept_sparse="csr", dtype=dtype, estimator=estimator, input_name="X")
+    if X.shape[1] != n_components:
+        raise ValueError(
+            f"X has {X.shape[1]} columns, but inverse_transform of {type(estimator).__name__} "
+            f"expects the {n_components} that transform gives (n_components={n_components} unless "
+            "features='all')."
+        )
+    return X
+
+
+def _as_array(X: torch.Tensor) -> np.ndarray:
+    X = X.detach().cpu()
+    return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+
+
+def _quiet_overflow() -> Any:
+    # A value that overflows the cast is found by the check for finite values, whose own sum may
+    # overflow as well.
+    return np.errstate(over="ignore", invalid="ignore")
+
+
+def _check_device_tensor(
+    estimator: Any, X: torch.Tensor, *, dtype: str, reset: bool
+) -> torch.Tensor:
+    """Validate a tensor where it is, without a copy on the CPU."""
+    name = type(estimator).__name__
+    if X.dim() != 2 or 0 in X.shape:
+        raise ValueError(
+            f"Expected a 2D tensor with at least 1 row and 1 feature, got one of shape "
+            f"{tuple(X.shape)} for {name}."
+        )
+    if X.is_complex():
+        raise ValueError(f"Complex data not supported: {name} got a tensor of {X.dtype}.")
+    X = X.to(getattr(torch, dtype))
+    if not torch.isfinite(X).all():
+        raise ValueError(f"Input X contains NaN, infinity or a value too large for {dtype}.")
+    check_n_features(estimator, X, reset=reset)
+    return X
+
+
+def is_size(value: Any) -> bool:
+    """Tell whether a value is a positive integer."""
+    return isinstance(value, Integral) and value >= 1
+
+
+def check_widths(estimator: Any, name: str) -> None:
+    """Refuse a parameter that does not hold the widths of layers."""
+    value = getattr(estimator, name)
+    if not all(map(is_size, value)):
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {type(estimator).__name__} must hold positive integers. "
+            f"Got {value!r} instead."
+        )
+
+
+def check_object(part: Any, name: str) -> None:
+    """Refuse a class where an object of it is wanted."""
+    if isinstance(part, type):
+        raise TypeError(f"{name}={part.__name__} is a class; give an object, {part.__name__}(...).")
+
+
+@contextmanager
+def rolled_back(estimator: Any) -> Iterator[None]:
+    """Give an estimator its attributes back when the block fails or is interrupted."""
+    before = estimator.__dict__.copy()
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__.clear()
+        estimator.__dict__.update(before)
+        raise

@@ -1,0 +1,42 @@
+"""Parameters that say how images lie in the rows of X."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from sklearn_ae._sklearn._checks import is_size
+
+
+def check_image_shape(part: Any, n_features: int) -> tuple[int, int, int]:
+    """Return height, width and channels of the parameter ``image_shape``, for that many columns."""
+    name = f"{type(part).__name__}(image_shape={part.image_shape!r})"
+    return image_sizes(part.image_shape, n_features, name, f"X has {n_features} features")
+
+
+def image_sizes(image_shape: Any, n_values: int, name: str, has: str) -> tuple[int, int, int]:
+    """Return height, width and channels of a shape that fits the number of values of an image.
+
+    ``name`` and ``has`` are for messages: the parameter with its value, and whose values they are.
+    """
+    shape = tuple(image_shape) if isinstance(image_shape, tuple | list) else ()
+    if len(shape) not in (2, 3) or not all(map(is_size, shape)):
+        raise ValueError(
+            f"{name} must be (height, width) or (height, width, n_channels), all of them positive "
+            "integers."
+        )
+    if math.prod(shape) != n_values:
+        raise ValueError(f"{name} makes {math.prod(shape)} entries an image, but {has}.")
+    height, width, *channels = map(int, shape)
+    return height, width, channels[0] if channels else 1
+
+
+def check_pair(part: Any, name: str) -> tuple[int, int]:
+    """Return a parameter that is one positive integer or two as rows and columns."""
+    value = getattr(part, name)
+    pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(pair) != 2 or not all(map(is_size, pair)):
+        raise ValueError(
+            f"{type(part).__name__}({name}={value!r}) must be a positive integer or a pair of them."
+        )
+    return int(pair[0]), int(pair[1])

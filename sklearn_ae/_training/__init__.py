@@ -1,0 +1,1 @@
+"""From a recipe and rows to a trained network; the only folder that imports skorch."""

@@ -1,0 +1,75 @@
+"""From pretrained networks and labeled rows to a trained network with a head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from sklearn_ae._compute._rows import LabeledRows
+from sklearn_ae._training._recipe import SupervisedRecipe
+from sklearn_ae._training._supervised import standardize_codes
+from sklearn_ae._training._train import train
+from sklearn_ae._training._trained import Trained
+from sklearn_ae.modules._supervised import FineTunedArchitecture, SupervisedModule, chained
+
+
+@torch.inference_mode(False)
+def fine_tune(
+    pretrained: Any,
+    recipe: SupervisedRecipe,
+    rows: LabeledRows,
+    head_widths: Sequence[int],
+    tasks: Any = None,
+) -> Trained:
+    """Put a head on copies of pretrained networks and train both.
+
+    Parameters
+    ----------
+    pretrained : Pretrained
+        The networks, which are left as they are.
+
+    recipe : SupervisedRecipe
+        How to train.
+
+    rows : LabeledRows
+        The labeled rows, on the device.
+
+    head_widths : sequence of int
+        Widths of the head's layers, the number of outputs last.
+
+    tasks : EpochTasks, default=None
+        What scikit-learn's callbacks are told of each epoch.
+
+    Returns
+    -------
+    trained : Trained
+        The trained network.
+    """
+    modules = [module.to(rows.device, rows.dtype) for module in pretrained.copies()]
+    encoder, _ = chained(modules, pretrained.logits, decodes=False)
+    last = pretrained.stages[-1]
+    architecture = FineTunedArchitecture(
+        stages=pretrained.stages,
+        logits=pretrained.logits,
+        n_features=rows.n_features,
+        n_codes=_width(encoder, rows) if isinstance(last, nn.Module) else last.n_features_out,
+        head_sizes=tuple(head_widths),
+        decodes=bool(recipe.reconstruction_weight),
+        dtype=str(rows.dtype).removeprefix("torch."),
+    )
+
+    def build() -> SupervisedModule:
+        standardize = standardize_codes(encoder, rows, architecture.n_widest)
+        return architecture.assemble(modules, standardize.cpu())
+
+    return train(architecture, recipe, rows, tasks=tasks, build=build)
+
+
+@torch.no_grad()
+def _width(encoder: nn.Module, rows: LabeledRows) -> int:
+    """Ask a module of the user's how many codes it gives."""
+    batch, _ = rows.pair(slice(0, 2))
+    return int(encoder.eval()(batch).shape[1])

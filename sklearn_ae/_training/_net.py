@@ -1,0 +1,257 @@
+"""The skorch net of the autoencoders: skorch's named steps, with batches as whole tensors."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer
+from skorch.utils import TeeGenerator
+from torch import nn
+
+from sklearn_ae._compute._rows import Batches, Rows
+from sklearn_ae._compute._runtime import resolve_precision
+from sklearn_ae._training._listeners import hears_batches, was_raised
+from sklearn_ae._training._objective import DivergenceError, Objective
+from sklearn_ae._training._recipe import Recipe
+
+OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
+
+
+class EndOfTraining(Exception):
+    """A listener asked for an end of training after this epoch."""
+
+
+class ReconstructionNet(NeuralNet):
+    """A net that learns to give back its clean input.
+
+    Parameters
+    ----------
+    module : AutoencoderModule
+        The network.
+
+    criterion : Objective
+        What is minimized.
+
+    recipe : Recipe
+        How to train, its penalty and corruption as objects.
+
+    order, noise : torch.Generator
+        What the order of rows is drawn from, on the CPU, and every mask and noise, on the device.
+
+    split_seed : int, default=0
+        Decides which rows are held out.
+
+    counts_codes : bool, default=False
+        Whether to count in each epoch for how many rows each component is active.
+
+    **kwargs
+        skorch's own parameters.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        criterion: Objective,
+        *,
+        recipe: Recipe,
+        order: torch.Generator,
+        noise: torch.Generator,
+        split_seed: int = 0,
+        counts_codes: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        settings = {
+            "optimizer": getattr(torch.optim, OPTIMIZERS[recipe.optimizer]),
+            "optimizer__weight_decay": recipe.weight_decay,
+            "optimizer__fused": noise.device.type in ("cpu", "cuda"),
+            "lr": recipe.learning_rate,
+            "batch_size": recipe.batch_size,
+            "max_epochs": recipe.max_epochs,
+            "verbose": recipe.verbose,
+            "device": str(noise.device),
+            "train_split": None,
+        }
+        super().__init__(module, criterion, **(settings | kwargs))
+        self.recipe = recipe
+        self.order = order
+        self.noise = noise
+        self.split_seed = split_seed
+        self.counts_codes = counts_codes
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        return [("epoch_timer", EpochTimer())]
+
+    def initialize(self) -> ReconstructionNet:
+        """Initialize skorch's components."""
+        super().initialize()
+        self.hears_batches_ = any(hears_batches(callback) for _, callback in self.callbacks_)
+        self.autocast_ = resolve_precision(self.recipe.precision, self.noise.device)
+        self.best_losses_: dict[str, float] = {}
+        self.module_.code_dropout.rate = self.recipe.dropout
+        # What brings the decoder's atoms to unit norm, where the penalty needs it.
+        normalize = getattr(self.module_.decoder, "normalize_atoms", None)
+        self.normalize_atoms_ = normalize if self.recipe.unit_norm else None
+        if self.normalize_atoms_ is not None:
+            self.normalize_atoms_()
+        return self
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Tell all listeners; one that answers the end of an epoch by True ends training."""
+        getattr(self, method_name)(self, **cb_kwargs)
+        answers = [self._answer(cb, method_name, cb_kwargs) for _, cb in self.callbacks_]
+        if method_name == "on_epoch_end" and any(answers):
+            raise EndOfTraining
+
+    def _answer(self, callback: Any, method_name: str, cb_kwargs: dict[str, Any]) -> bool:
+        try:
+            return getattr(callback, method_name)(self, **cb_kwargs) is True
+        except KeyboardInterrupt as interrupt:
+            # Callbacks of skorch end training by raising it; Ctrl-C arrives between two statements.
+            if method_name == "on_epoch_end" and was_raised(interrupt):
+                return True
+            raise
+
+    def get_dataset(self, X: Any, y: Any = None) -> Rows:
+        """Return the data as rows on the device."""
+        return X if isinstance(X, Rows) else Rows(X, self.noise.device)
+
+    def get_split_datasets(
+        self, X: Any, y: Any = None, **fit_params: Any
+    ) -> tuple[Rows, Rows | None]:
+        """Hold out ``validation_fraction`` of the rows, the same ones in every call."""
+        rows = self.get_dataset(X)
+        if not self.recipe.early_stopping:
+            return rows, None
+        n_valid = math.ceil(self.recipe.validation_fraction * len(rows))
+        generator = torch.Generator("cpu").manual_seed(self.split_seed)
+        order = torch.randperm(len(rows), generator=generator, device="cpu")
+        return rows.subset(order[n_valid:]), rows.subset(order[:n_valid])
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Batches:
+        """Return batches, shuffled for training."""
+        rows = self.get_dataset(dataset)
+        batches = Batches(rows, self.batch_size, self.order if training else None)
+        if training:
+            self.steps_, self.n_steps_ = itertools.count(), self.max_epochs * len(batches)
+        return batches
+
+    def infer(self, x: Any, **fit_params: Any) -> tuple[Any, ...]:
+        """Corrupt, encode, drop out and decode; corruption and dropout in training only."""
+        if not self.module_.training:
+            return self.forward_pass(x)
+        if self.recipe.corruption_level:
+            x = self.recipe.corruption(x, self.recipe.corruption_level, self.noise)
+        if self.autocast_ is None:
+            return self.forward_pass(x)
+        with torch.autocast(self.noise.device.type, self.autocast_):
+            outputs = self.forward_pass(x)
+        return tuple(None if output is None else output.float() for output in outputs)
+
+    def forward_pass(self, x: Any) -> tuple[Any, ...]:
+        """Call the module."""
+        return self.module_(x, self.noise)
+
+    def get_loss(
+        self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
+    ) -> torch.Tensor:
+        """Compute the objective."""
+        return self.terms(y_pred, y_true, training)[0]
+
+    def terms(
+        self, y_pred: Any, y_true: Any, training: bool
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Compute the objective against the clean input, and the penalty in it."""
+        output, codes = y_pred
+        loss, penalty = self.criterion_.terms(output, codes, y_true)
+        if loss.dim():
+            # One number a model where a stack of them is trained.
+            return loss.sum(), None if penalty is None else penalty.sum()
+        return loss, penalty
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Take one step of the optimizer."""
+        if self.recipe.learning_rate_schedule == "linear":
+            remaining = 1 - next(self.steps_) / self.n_steps_
+            for group in self.optimizer_.param_groups:
+                group["lr"] = remaining * group.get("initial_lr", self.lr)
+        if self.hears_batches_:
+            self._set_training(True)
+        x, target = batch
+        self.optimizer_.zero_grad()
+        y_pred = self.infer(x)
+        loss, penalty = self.terms(y_pred, target, training=True)
+        loss.backward()
+        if self.hears_batches_:
+            named_parameters = TeeGenerator(self.get_all_learnable_params())
+            self.notify(
+                "on_grad_computed", named_parameters=named_parameters, batch=batch, training=True
+            )
+        self.optimizer_.step()
+        if self.normalize_atoms_ is not None:
+            self.normalize_atoms_()
+        return {"loss": loss, "y_pred": y_pred, "penalty": penalty}
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
+        """Run an epoch; the losses are read from the device once, at its end."""
+        if iterator is None:
+            return
+        self._set_training(training)
+        losses, penalties, sizes = [], [], []
+        active: Any = 0
+        for batch in iterator:
+            if self.hears_batches_:
+                self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch)
+            sizes.append(batch[0].shape[0])
+            losses.append(step["loss"].detach())
+            if training and step["penalty"] is not None:
+                penalties.append(step["penalty"].detach())
+            if training and self.counts_codes:
+                active = active + step["y_pred"][1].count_nonzero(dim=0)
+            if self.hears_batches_:
+                self.history.record_batch(f"{prefix}_loss", step["loss"].item())
+                self.history.record_batch(f"{prefix}_batch_size", sizes[-1])
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+        if training:
+            self.active_counts_, self.n_rows_ = active, sum(sizes)
+        if not self.hears_batches_:
+            # Checkpoints of skorch look at the last batch of an epoch.
+            self.history.new_batch()
+        self._record(prefix, _mean(losses, sizes))
+        if penalties:
+            self.history.record("train_penalty", self.criterion_.alpha * _mean(penalties, sizes))
+
+    def validation_loss(self, X: Any) -> float:
+        """Return the loss of the rows that are held out of X, as the network is now."""
+        _, held_out = self.get_split_datasets(X)
+        steps = [
+            (self.validation_step(b)["loss"], b[0].shape[0]) for b in self.get_iterator(held_out)
+        ]
+        losses, sizes = zip(*steps, strict=True)
+        return _mean(losses, sizes)
+
+    def _record(self, prefix: str, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise DivergenceError(
+                f"Training diverged in epoch {len(self.history)}: the {prefix} loss is {loss}. "
+                "Scale the input (StandardScaler, MinMaxScaler) or lower learning_rate."
+            )
+        best = self.best_losses_.get(prefix, math.inf)
+        self.best_losses_[prefix] = min(loss, best)
+        self.history.record(f"{prefix}_loss", loss)
+        self.history.record(f"{prefix}_loss_best", loss < best)
+
+
+def _mean(values: Sequence[torch.Tensor], sizes: Sequence[int]) -> float:
+    """Average over batches, read from the device at once."""
+    numbers = torch.stack(list(values)).tolist()
+    total = sum(value * size for value, size in zip(numbers, sizes, strict=True))
+    return float(total / sum(sizes))

@@ -1,0 +1,88 @@
+"""Components that no row makes fire: kept from becoming so, and started anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from sklearn_ae._compute._rows import Rows
+from sklearn_ae.modules._dense import start_as_transpose
+
+# Rows that the start and new starts are made from.
+_N_ROWS = 4096
+# Entries of the matrix of rows against components.
+_MAX_ENTRIES = 2**24
+# Share of its fair number of rows that a component gets anew, and the fewest.
+_SHARE = 0.1
+_FEWEST = 3
+
+
+@torch.no_grad()
+def start_alive(net: Any, rows: Rows) -> None:
+    """Let every component begin with as good a chance as any other to be among the strongest.
+
+    Encoder and decoder start as mirrors, with atoms of unit norm; the biases take the mean of the
+    data off the pre-activations and into the output. Random weights without it favor, on data whose
+    mean is not 0, the components that happen to point along the mean.
+    """
+    encoder, decoder = net.module_.encoder, net.module_.decoder
+    decoder.normalize_atoms()
+    start_as_transpose(encoder, decoder)
+    x = rows.sample(_N_ROWS)
+    layer, mean = encoder.layers[-1], x.mean(dim=0)
+    layer.bias.copy_(-(layer.weight @ encoder.last_input(x).mean(dim=0)))
+    logits = net.criterion_.loss == "binary_cross_entropy"
+    decoder.layers[-1].bias.copy_(mean.clamp(0.01, 0.99).logit() if logits else mean)
+
+
+@torch.no_grad()
+def restart(net: Any, rows: Rows, dead: torch.Tensor) -> None:
+    """Aim dead components at what the network misses of the rows that it reconstructs worst.
+
+    Each takes the direction of the error of a row, drawn in proportion to the squared error, and a
+    bias with which it is among the k strongest for a tenth of the rows that a component is on
+    average. Its atom adds what is missed there, shared with the others that start on the same rows,
+    and the optimizer forgets it. In a deeper network the direction is that of the row's hidden
+    codes, and the atom starts at 0.
+    """
+    module, generator = net.module_, net.noise
+    layer, atoms = module.encoder.layers[-1], module.decoder.layers[0]
+    alive = torch.ones(len(layer.weight), dtype=torch.bool, device=dead.device)
+    alive[dead] = False
+    n_rows = min(_N_ROWS, max(_FEWEST, _MAX_ENTRIES // len(dead)))
+    drawn = torch.randperm(len(rows), generator=generator, device=generator.device)[:n_rows]
+    x = rows.dense(drawn)
+    hidden, codes = module.encoder.last_input(x), module.encoder(x)
+    output = module.decoder(codes)
+    missed = x - (output.sigmoid() if net.criterion_.loss == "binary_cross_entropy" else output)
+    errors = missed.square().sum(dim=1)
+    if not alive.any() or not errors.any():
+        return
+    again = len(dead) > len(x)
+    chosen = torch.multinomial(errors, len(dead), replacement=again, generator=generator)
+    one_layer = len(module.encoder.layers) == 1
+    aim = missed[chosen] if one_layer else hidden[chosen] - hidden.mean(dim=0)
+    aim = aim / _norm(aim).clamp_min(1e-12)
+    weight = aim * _norm(layer.weight[alive]).mean()
+    # A row with fewer than k codes lets anything above 0 in.
+    weakest = codes.masked_fill(codes <= 0, torch.inf).amin(dim=1)
+    weakest = weakest.masked_fill(weakest.isinf(), 0)
+    n_won = round(_SHARE * len(x) * module.encoder.activation.k / len(alive))
+    n_won = min(max(_FEWEST, n_won), len(x))
+    margin = weakest - weight @ hidden.T
+    bias = margin.kthvalue(n_won, dim=1, keepdim=True).values
+    won = (margin <= bias).to(x.dtype)
+    rivals = (won @ won.sum(dim=0) / won.sum(dim=1)).unsqueeze(1)
+    wanted = (errors.sqrt()[chosen] / weakest[chosen].clamp_min(1e-6)).unsqueeze(1)
+    length = wanted.clamp_max(_norm(atoms.weight[alive]).mean()) / rivals
+    layer.weight[dead], layer.bias[dead] = weight, bias.squeeze(1)
+    atoms.weight[dead] = aim * length if one_layer else torch.zeros_like(atoms.weight[dead])
+    for parameter in (layer.weight, layer.bias, atoms.weight):
+        for moment in net.optimizer_.state.get(parameter, {}).values():
+            if moment.shape == parameter.shape:
+                moment[dead] = 0
+
+
+def _norm(rows: torch.Tensor) -> torch.Tensor:
+    return torch.linalg.vector_norm(rows, dim=1, keepdim=True)

@@ -1,0 +1,251 @@
+"""From an architecture, a recipe and rows to a trained network."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from typing import Any
+
+import torch
+from torch import nn
+
+from sklearn_ae._compute._inference import all_finite
+from sklearn_ae._compute._rows import Rows
+from sklearn_ae._compute._runtime import global_generators, limited_threads
+from sklearn_ae._training._checks import probe_parts, resolve_parts
+from sklearn_ae._training._listeners import (
+    BestWeights,
+    EpochLine,
+    Restarts,
+    TaskOfEpoch,
+    copied_callbacks,
+)
+from sklearn_ae._training._net import EndOfTraining, ReconstructionNet
+from sklearn_ae._training._objective import DivergenceError, Objective
+from sklearn_ae._training._recipe import Recipe, SupervisedRecipe
+from sklearn_ae._training._revival import start_alive
+from sklearn_ae._training._supervised import SupervisedNet
+from sklearn_ae._training._trained import Trained, described
+from sklearn_ae.modules._activations import TopK
+from sklearn_ae.modules._architecture import Architecture
+from sklearn_ae.modules._dense import DenseDecoder, DenseEncoder, start_as_transpose
+
+
+def train(
+    architecture: Any,
+    recipe: Recipe,
+    rows: Rows,
+    start: Trained | None = None,
+    tasks: Any = None,
+    build: Callable[[], nn.Module] | None = None,
+) -> Trained:
+    """Train a new network, or a copy of an earlier one further.
+
+    Parameters
+    ----------
+    architecture : Architecture or FineTunedArchitecture
+        The network.
+
+    recipe : Recipe
+        How to train it.
+
+    rows : Rows
+        The training data, on the device.
+
+    start : Trained, default=None
+        Where to go on from. It is left as it is.
+
+    tasks : EpochTasks, default=None
+        What scikit-learn's callbacks are told of each epoch.
+
+    build : callable, default=None
+        Makes a new network; None stands for ``architecture.build``.
+
+    Returns
+    -------
+    trained : Trained
+        The trained network.
+    """
+    with _prepared(architecture, recipe, rows, start, tasks, build) as net:
+        net.notify("on_train_begin", X=rows, y=None)
+        with torch.enable_grad(), suppress(EndOfTraining):
+            net.fit_loop(rows)
+        net.notify("on_train_end", X=rows, y=None)
+        _check_weights(net)
+        return described(net, architecture, start)
+
+
+def untrained(architecture: Architecture, recipe: Recipe, rows: Rows) -> Trained:
+    """Build the network that :func:`train` would start from."""
+    with _prepared(architecture, recipe, rows) as net:
+        return described(net, architecture)
+
+
+@contextmanager
+def _prepared(
+    architecture: Any,
+    recipe: Recipe,
+    rows: Rows,
+    start: Trained | None = None,
+    tasks: Any = None,
+    build: Callable[[], nn.Module] | None = None,
+) -> Iterator[ReconstructionNet]:
+    """Make a net that is ready to be trained, and limit what work on it may use."""
+    is_autoencoder = isinstance(architecture, Architecture)
+    if is_autoencoder:
+        recipe = resolve_parts(architecture, recipe, rows)
+    callbacks = copied_callbacks(recipe)
+    seeds = _seeds(recipe.seed)
+    order, noise = _generators(rows.device, seeds, start)
+    restarts = is_autoencoder and _restarts(architecture)
+    own = _listeners(recipe, architecture, start, tasks, restarts)
+    n_products = min(len(rows), recipe.batch_size) * architecture.n_products
+    with (
+        torch.inference_mode(False),
+        _undisturbed(architecture, recipe, order, rows.device),
+        limited_threads(n_products),
+    ):
+        with global_generators(seeds["build"], rows.device), torch.device("cpu"):
+            module = copy.deepcopy(start.module) if start else (build or architecture.build)()
+        net_class = SupervisedNet if isinstance(recipe, SupervisedRecipe) else ReconstructionNet
+        net = net_class(
+            module,
+            Objective(recipe.loss, recipe.penalty, recipe.alpha),
+            recipe=recipe,
+            order=order,
+            noise=noise,
+            split_seed=start.split_seed if start else seeds["split"],
+            counts_codes=bool(recipe.verbose) or restarts,
+            callbacks=[*callbacks, *own],
+            **_learning_rates(recipe),
+        ).initialize()
+        if start is not None:
+            _restore_optimizer(net, start)
+        elif is_autoencoder:
+            _place_weights(net, rows, restarts)
+        if is_autoencoder:
+            probe_parts(net, rows, architecture)
+        net._set_training(False)
+        yield net
+        net._set_training(False)
+
+
+def _seeds(seed: int) -> dict[str, int]:
+    generator = torch.Generator("cpu").manual_seed(seed)
+    numbers = torch.randint(2**62, (4,), generator=generator, device="cpu").tolist()
+    return dict(zip(("build", "order", "noise", "split"), numbers, strict=True))
+
+
+def _generators(
+    device: torch.device, seeds: dict[str, int], start: Trained | None
+) -> tuple[torch.Generator, torch.Generator]:
+    """Make the generators of order and noise, from where an earlier training left them."""
+    order = torch.Generator("cpu").manual_seed(seeds["order"])
+    noise = torch.Generator(device).manual_seed(seeds["noise"])
+    for name, generator in {"order": order, "noise": noise}.items():
+        state = generator.get_state()
+        # The state of a generator means nothing to one of another kind of device.
+        if start is not None and start.generators[name].shape == state.shape:
+            generator.set_state(torch.tensor(start.generators[name], device="cpu"))
+    return order, noise
+
+
+def _undisturbed(
+    architecture: Any, recipe: Recipe, order: torch.Generator, device: torch.device
+) -> Any:
+    """Seed torch's global generators for code of the user's that may draw from them."""
+    parts = [*architecture.user_parts, recipe.penalty, recipe.corruption, recipe.callbacks]
+    parts.append(getattr(recipe, "augmentation", None))
+    ours = (str, type(None))
+    draws = any(
+        not isinstance(part, ours)
+        and (isinstance(part, nn.Module) or not type(part).__module__.startswith("sklearn_ae."))
+        for part in parts
+    )
+    if not draws:
+        return nullcontext()
+    # The order of rows goes on from call to call; a copy of its generator leaves it as it is.
+    copied = torch.Generator("cpu")
+    copied.set_state(order.get_state())
+    seed = int(torch.randint(2**62, (), generator=copied, device="cpu"))
+    return global_generators(seed, device)
+
+
+def _listeners(
+    recipe: Recipe, architecture: Any, start: Trained | None, tasks: Any, restarts: bool
+) -> list[tuple[str, Any]]:
+    own: list[tuple[str, Any]] = []
+    if recipe.early_stopping:
+        stop = BestWeights(recipe.n_iter_no_change, recipe.tol, continues=start is not None)
+        own.append(("early_stopping", stop))
+    if restarts:
+        own.append(("restarts", Restarts()))
+    if recipe.verbose:
+        own.append(("epoch_line", EpochLine()))
+    if tasks is not None:
+        # A callback may keep the estimator that it is given, and training goes on.
+        snapshot = lambda net: described(net, architecture, start).copied()  # noqa: E731
+        own.append(("tasks", TaskOfEpoch(tasks, snapshot)))
+    return own
+
+
+def _restarts(architecture: Architecture) -> bool:
+    # Where weights are tied, a component draws what it looks for, at a length that suits neither.
+    wanted = isinstance(architecture.activation, TopK) and architecture.activation.revive
+    return wanted and architecture.is_built_in and not architecture.tied_weights
+
+
+def _learning_rates(recipe: Recipe) -> dict[str, Any]:
+    rate = getattr(recipe, "encoder_learning_rate", None)
+    if rate is None:
+        return {}
+    return {"optimizer__param_groups": [("encoder.*", {"lr": rate, "initial_lr": rate})]}
+
+
+def _place_weights(net: ReconstructionNet, rows: Rows, restarts: bool) -> None:
+    """Let encoder and decoder start as mirrors where atoms have unit norm or may start anew."""
+    encoder, decoder = net.module_.encoder, net.module_.decoder
+    are_dense = isinstance(encoder, DenseEncoder) and isinstance(decoder, DenseDecoder)
+    if restarts:
+        start_alive(net, rows)
+    elif net.recipe.unit_norm and are_dense:
+        start_as_transpose(encoder, decoder)
+
+
+def _restore_optimizer(net: ReconstructionNet, start: Trained) -> None:
+    if start.optimizer is None or start.recipe.optimizer != net.recipe.optimizer:
+        return
+    for name, parameter in net.module_.named_parameters():
+        net.optimizer_.state[parameter] = {
+            key: torch.tensor(value, device=parameter.device)
+            for key, value in start.optimizer.get(name, {}).items()
+        }
+
+
+def _check_weights(net: ReconstructionNet) -> None:
+    for name, weight in net.module_.named_parameters():
+        if not all_finite(weight.detach()):
+            raise DivergenceError(
+                f"Training diverged: after epoch {len(net.history)} {name} is not finite, at a "
+                f"loss of {net.history[-1, 'train_loss']:.3g}. Scale the input (StandardScaler, "
+                "MinMaxScaler) or lower learning_rate."
+            )
+
+
+def restored_net(trained: Trained) -> ReconstructionNet:
+    """Return a net that holds a trained network, its history and nothing else."""
+    recipe, device = trained.recipe, trained.usable_device
+    net = ReconstructionNet(
+        trained.module,
+        Objective(recipe.loss, recipe.penalty, recipe.alpha),
+        recipe=recipe,
+        order=torch.Generator("cpu"),
+        noise=torch.Generator(device),
+    ).initialize()
+    for epoch in trained.history:
+        net.history.new_epoch()
+        for name, value in epoch.items():
+            net.history.record(name, value)
+    net._set_training(False)
+    return net

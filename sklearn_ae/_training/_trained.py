@@ -1,0 +1,200 @@
+"""What training gives, as plain data that a pickle, a hash and a file can hold."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sklearn_ae._compute._inference import apply_in_batches, fill
+from sklearn_ae._compute._rows import Rows
+from sklearn_ae._compute._runtime import global_generators, limited_threads, resolve_device
+from sklearn_ae._training._recipe import Recipe
+from sklearn_ae.modules._architecture import Architecture
+
+# What of skorch's history is kept.
+_RECORDED = ("train_loss", "train_penalty", "valid_loss")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network: its weights and what continues its training, as NumPy arrays.
+
+    Parameters
+    ----------
+    architecture : Architecture, PatchArchitecture or FineTunedArchitecture
+        What builds the network.
+
+    recipe : Recipe
+        How it was trained, its penalty and corruption as objects, without callbacks.
+
+    weights : dict of str to ndarray
+        Parameters and buffers by name; on the CPU views of those of :attr:`module`.
+
+    optimizer : dict of str to dict of str to ndarray, or None
+        State of the optimizer for each parameter; None where a pickle left it out.
+
+    generators : dict of str to ndarray
+        States of the generators of the order of rows, ``"order"``, and of noise, ``"noise"``.
+
+    split_seed : int
+        Decides which rows are held out.
+
+    device : str
+        Where the network was trained.
+
+    history : list of dict of str to float
+        What was recorded of each epoch, of earlier trainings of the network too.
+
+    n_epochs : int
+        Epochs of the last training.
+    """
+
+    architecture: Any
+    recipe: Recipe
+    weights: dict[str, np.ndarray]
+    optimizer: dict[str, dict[str, np.ndarray]] | None
+    generators: dict[str, np.ndarray]
+    split_seed: int
+    device: str
+    history: list[dict[str, float]] = field(default_factory=list)
+    n_epochs: int = 0
+
+    @cached_property
+    def module(self) -> Any:
+        """The network in evaluation mode: the one that was trained, or built from the weights."""
+        cpu = torch.device("cpu")
+        with (
+            torch.inference_mode(False),
+            torch.no_grad(),
+            global_generators(0, cpu),
+            limited_threads(math.inf),
+            cpu,
+        ):
+            module = self.architecture.build()
+            for name, tensor in tensors_of(module).items():
+                tensor.copy_(torch.from_numpy(self.weights[name]))
+        return module.to(self.usable_device).eval()
+
+    @cached_property
+    def net(self) -> Any:
+        """The skorch net around the network."""
+        # skorch takes a second to import.
+        from sklearn_ae._training._train import restored_net
+
+        return restored_net(self)
+
+    @property
+    def usable_device(self) -> torch.device:
+        """The device of training, or the CPU where it is not there."""
+        try:
+            return resolve_device(self.device)
+        except ValueError:
+            return torch.device("cpu")
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of weights and codes."""
+        return getattr(torch, self.architecture.dtype)
+
+    def rows(self, X: Any, sparse_input: bool = True) -> Rows:
+        """Return validated data as rows, sparse ones as they are where the network takes them."""
+        return rows_for(self.architecture, X, self.usable_device, sparse_input=sparse_input)
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        """Decode codes into the units of X."""
+        output = self.module.decoder(codes)
+        return output.sigmoid() if self.recipe.loss == "binary_cross_entropy" else output
+
+    def apply(
+        self,
+        function: Callable[..., torch.Tensor],
+        X: Any,
+        shape: tuple[int, ...] = (),
+        sparse_input: bool = True,
+        with_target: bool = False,
+    ) -> np.ndarray:
+        """Apply a function of the network to validated data; a row of the result has a shape."""
+        out = np.empty((X.shape[0], *shape), self.architecture.dtype)
+        rows, n_widest = self.rows(X, sparse_input), self.architecture.n_widest
+        receive = fill(out)
+        apply_in_batches(function, self.module, rows, n_widest, receive, with_target=with_target)
+        return out
+
+    def curve(self, name: str) -> list[float] | None:
+        """Return what was recorded of each epoch, NaN where it was not, None if it never was."""
+        if not any(name in epoch for epoch in self.history):
+            return None
+        return [epoch.get(name, np.nan) for epoch in self.history]
+
+    def to_keep(self) -> Trained:
+        """Return what a pickle holds."""
+        return self if self.recipe.keep_optimizer else replace(self, optimizer=None)
+
+    def copied(self) -> Trained:
+        """Return a copy that shares no array with the network, which may be trained further."""
+        weights = {name: array.copy() for name, array in self.weights.items()}
+        return replace(self, weights=weights, optimizer=copy.deepcopy(self.optimizer))
+
+
+def rows_for(
+    architecture: Any,
+    X: Any,
+    device: torch.device,
+    sparse_input: bool = True,
+    owned: bool = False,
+) -> Rows:
+    """Return validated data as rows for a network, as copies where a module may change them."""
+    is_dense_encoder = isinstance(architecture, Architecture) and architecture.encoder is None
+    return Rows(
+        X,
+        device,
+        getattr(torch, architecture.dtype),
+        sparse_input=sparse_input and is_dense_encoder and device.type == "cpu",
+        owned=owned or not architecture.is_built_in,
+    )
+
+
+def described(net: Any, architecture: Any, start: Trained | None = None) -> Trained:
+    """Return what a net has learned, after the training that it went on from."""
+    module, states = net.module_, net.optimizer_.state
+    # NumPy has no bfloat16, all of whose values are float32's.
+    tensors = {
+        n: t.float() if t.dtype == torch.bfloat16 else t for n, t in tensors_of(module).items()
+    }
+    optimizer = {
+        name: {key: _array(v) for key, v in states[p].items() if isinstance(v, torch.Tensor)}
+        for name, p in module.named_parameters()
+        if p in states
+    }
+    history = [{key: row[key] for key in _RECORDED if key in row} for row in net.history]
+    trained = Trained(
+        architecture=architecture,
+        recipe=replace(net.recipe, callbacks=None),
+        weights={name: _array(tensor) for name, tensor in tensors.items()},
+        optimizer=optimizer,
+        generators={"order": _array(net.order.get_state()), "noise": _array(net.noise.get_state())},
+        split_seed=net.split_seed,
+        device=net.device,
+        history=[*(start.history if start else []), *history],
+        n_epochs=len(history),
+    )
+    # The network that was trained, rather than one built from the weights.
+    vars(trained).update(module=module, net=net)
+    return trained
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()
+
+
+def tensors_of(module: nn.Module) -> dict[str, torch.Tensor]:
+    """Return parameters and buffers by name, each once."""
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}

@@ -1,0 +1,7 @@
+"""Labeled and unlabeled rows together in one X, through pipelines and searches."""
+
+from sklearn_ae.semi_supervised._labeled_only import LabeledOnly
+from sklearn_ae.semi_supervised._labels import is_unlabeled
+from sklearn_ae.semi_supervised._split import SemiSupervisedSplit
+
+__all__ = ["LabeledOnly", "SemiSupervisedSplit", "is_unlabeled"]
