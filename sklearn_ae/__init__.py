@@ -1,10 +1,11 @@
 """Autoencoders as scikit-learn transformers: sparse, dropout and denoising."""
 
 from sklearn_ae._estimators._autoencoder import Autoencoder
+from sklearn_ae._estimators._classifier import AutoencoderClassifier
 from sklearn_ae._estimators._denoising import DenoisingAutoencoder
 from sklearn_ae._estimators._dropout import DropoutAutoencoder
-from sklearn_ae._estimators._finetune import AutoencoderClassifier, AutoencoderRegressor
 from sklearn_ae._estimators._patches import PatchFeatures
+from sklearn_ae._estimators._regressor import AutoencoderRegressor
 from sklearn_ae._estimators._sparse import SparseAutoencoder
 from sklearn_ae._sklearn._version import __version__
 from sklearn_ae._training._objective import DivergenceError

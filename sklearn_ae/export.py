@@ -16,11 +16,12 @@ from torch import nn
 
 from sklearn_ae._compute._portable import Weight
 from sklearn_ae._estimators._autoencoder import Autoencoder
+from sklearn_ae._estimators._classifier import AutoencoderClassifier
 from sklearn_ae._estimators._denoising import DenoisingAutoencoder
 from sklearn_ae._estimators._dropout import DropoutAutoencoder
-from sklearn_ae._estimators._finetune import AutoencoderClassifier, AutoencoderRegressor
 from sklearn_ae._estimators._inner import thawed
 from sklearn_ae._estimators._patches import PatchFeatures
+from sklearn_ae._estimators._regressor import AutoencoderRegressor
 from sklearn_ae._estimators._sparse import SparseAutoencoder
 from sklearn_ae._training._recipe import Recipe, SupervisedRecipe
 from sklearn_ae._training._trained import Trained

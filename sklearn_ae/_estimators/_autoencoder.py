@@ -10,21 +10,24 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 
-from sklearn_ae._compute._activity import inspect_codes
 from sklearn_ae._compute._inference import CodesCollector, apply_in_batches
 from sklearn_ae._compute._rows import Rows
-from sklearn_ae._compute._runtime import PRECISIONS, limited_threads, resolve_device
+from sklearn_ae._compute._runtime import PRECISIONS, resolve_device
 from sklearn_ae._estimators._trained import TrainedMixin, describe_module, fitting
 from sklearn_ae._estimators._warnings import warn_of_codes, warn_of_scale, warn_unfinished
 from sklearn_ae._sklearn._callbacks import epoch_tasks
-from sklearn_ae._sklearn._checks import check_codes, check_data, check_widths
+from sklearn_ae._sklearn._checks import (
+    check_codes,
+    check_data,
+    check_sparse_output,
+    check_widths,
+)
 from sklearn_ae._sklearn._compat import (
     CallbackSupportMixin,
     Interval,
     StrOptions,
     check_feature_names_in,
     fit_context,
-    get_output_config,
 )
 from sklearn_ae._sklearn._diagram import DiagramMixin
 from sklearn_ae._training._objective import LOSSES
@@ -383,7 +386,7 @@ class Autoencoder(
         with fitting(self):
             rows = self._train(X, y, start, context, keep_optimizer=self.warm_start)
             warn_of_scale(rows)
-            self._dead, silent = self._inspected(rows)
+            self._dead, silent = self._trained.inspect(rows)
             n_batches = math.ceil(len(rows) / self.batch_size)
             warn_of_codes(self, silent, n_batches * len(self._trained.history))
             warn_unfinished(self._trained)
@@ -443,7 +446,7 @@ class Autoencoder(
             The codes, and under ``features="all"`` those of the hidden layers before them; float32
             (float64 under ``precision="float64"``), sparse under ``sparse_output=True``.
         """
-        self._check_output()
+        check_sparse_output(self)
         X, trained = self._check_X(X), self._trained
         architecture, encoder = trained.architecture, trained.module.encoder
         encode = encoder.all_codes if architecture.gives_all else encoder
@@ -492,7 +495,8 @@ class Autoencoder(
         X_reconstructed : ndarray of shape (n_samples, n_features)
             What the network makes of X, in the units of X.
         """
-        return self._reconstructed(self._check_X(X))
+        X = self._check_X(X)
+        return self._trained.apply(self._trained.reconstruct, X, (self.n_features_in_,))
 
     def score_samples(self, X):
         """Return minus the mean squared reconstruction error of each row, whatever ``loss`` is.
@@ -510,7 +514,7 @@ class Autoencoder(
         X = self._check_X(X)
 
         def minus_error(x, clean):
-            return (self._decode_codes_of(x) - clean).square().mean(dim=1).neg()
+            return (self._trained.reconstruct(x) - clean).square().mean(dim=1).neg()
 
         return self._trained.apply(minus_error, X, with_target=True)
 
@@ -548,7 +552,7 @@ class Autoencoder(
         """Whether the code of each component is zero for every row that was last fitted."""
         _ = self._fitted
         if isinstance(self._dead, Rows):
-            self._dead, _ = self._inspected(self._dead)
+            self._dead, _ = self._trained.inspect(self._dead)
         return self._dead
 
     @property
@@ -584,43 +588,19 @@ class Autoencoder(
     def _n_features_out(self):
         return self._fitted.architecture.n_features_out
 
-    def _reconstructed(self, X):
-        """Encode and decode validated rows."""
-        return self._trained.apply(self._decode_codes_of, X, (self.n_features_in_,))
-
-    def _decode_codes_of(self, x):
-        return self._trained.decode(self._trained.module.encoder(x))
-
-    def _inspected(self, rows):
-        trained = self._trained
-        batch_size = min(len(rows), trained.recipe.batch_size)
-        with limited_threads(batch_size * trained.architecture.n_products):
-            return inspect_codes(trained.module, rows, batch_size)
-
     def _check_X(self, X):
         return check_data(self, X, dtype=self._fitted.architecture.dtype, reset=False)
-
-    def _check_output(self):
-        container = get_output_config("transform", self)["dense"]
-        if self.sparse_output and container != "default":
-            raise ValueError(
-                f"sparse_output=True gives sparse codes, which can't go into the {container} "
-                f"container that set_output(transform={container!r}) or the global "
-                "transform_output asks for. Use sparse_output=False or transform='default'."
-            )
 
     def _prepared(self, X, start=None, **changes):
         """Return what training needs: the architecture, the recipe, and X as rows."""
         check_widths(self, "hidden_layer_sizes")
-        self._check_output()
+        check_sparse_output(self)
         device = resolve_device(self.device)
         X = check_data(self, X, dtype=dtype_of(self.precision), reset=start is None)
         architecture = Architecture.of(self, X.shape[1])
         self._check_unchanged(architecture, start)
-        if start is None:
-            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        else:
-            seed = start.recipe.seed
+        rng = check_random_state(self.random_state)
+        seed = start.recipe.seed if start else rng.randint(np.iinfo(np.int32).max)
         recipe = Recipe.of(self, seed=seed, **changes)
         # What corrupts may not be sparse, and may work in place.
         corrupts = bool(recipe.corruption_level)
@@ -649,7 +629,7 @@ class Autoencoder(
         with fitting(self):
             architecture, recipe, rows = self._prepared(X)
             self._trained, self.n_iter_ = untrained(architecture, recipe, rows), 0
-            self._dead, _ = self._inspected(rows)
+            self._dead, _ = self._trained.inspect(rows)
         return self
 
     def _diagram(self):

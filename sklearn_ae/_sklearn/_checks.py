@@ -11,7 +11,11 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_array, validate_data
 
-from sklearn_ae._sklearn._compat import InvalidParameterError, check_n_features
+from sklearn_ae._sklearn._compat import (
+    InvalidParameterError,
+    check_n_features,
+    get_output_config,
+)
 
 
 def check_data(
@@ -118,6 +122,17 @@ def check_object(part: Any, name: str) -> None:
     """Refuse a class where an object of it is wanted."""
     if isinstance(part, type):
         raise TypeError(f"{name}={part.__name__} is a class; give an object, {part.__name__}(...).")
+
+
+def check_sparse_output(estimator: Any) -> None:
+    """Refuse sparse codes that are to go into a frame."""
+    container = get_output_config("transform", estimator)["dense"]
+    if estimator.sparse_output and container != "default":
+        raise ValueError(
+            f"sparse_output=True gives sparse codes, which can't go into the {container} container "
+            f"that set_output(transform={container!r}) or the global transform_output asks for. "
+            "Use sparse_output=False or transform='default'."
+        )
 
 
 @contextmanager

@@ -21,6 +21,13 @@ class SupervisedNet(ReconstructionNet):
 
     recipe: SupervisedRecipe
 
+    def __init__(self, *args: Any, recipe: Any, **kwargs: Any) -> None:
+        rate = recipe.encoder_learning_rate
+        if rate is not None:
+            encoder = ("encoder.*", {"lr": rate, "initial_lr": rate})
+            kwargs["optimizer__param_groups"] = [encoder]
+        super().__init__(*args, recipe=recipe, **kwargs)
+
     @property
     def is_frozen(self) -> bool:
         """Whether the encoder stays as it is in this epoch."""

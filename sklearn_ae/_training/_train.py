@@ -95,21 +95,19 @@ def _prepared(
     is_autoencoder = isinstance(architecture, Architecture)
     if is_autoencoder:
         recipe = resolve_parts(architecture, recipe, rows)
+    restarts = is_autoencoder and _restarts(architecture)
     callbacks = copied_callbacks(recipe)
+    callbacks += _listeners(recipe, architecture, start, tasks, restarts)
     seeds = _seeds(recipe.seed)
     order, noise = _generators(rows.device, seeds, start)
-    restarts = is_autoencoder and _restarts(architecture)
-    own = _listeners(recipe, architecture, start, tasks, restarts)
-    n_products = min(len(rows), recipe.batch_size) * architecture.n_products
     with (
         torch.inference_mode(False),
         _undisturbed(architecture, recipe, order, rows.device),
-        limited_threads(n_products),
+        limited_threads(min(len(rows), recipe.batch_size) * architecture.n_products),
     ):
         with global_generators(seeds["build"], rows.device), torch.device("cpu"):
             module = copy.deepcopy(start.module) if start else (build or architecture.build)()
-        net_class = SupervisedNet if isinstance(recipe, SupervisedRecipe) else ReconstructionNet
-        net = net_class(
+        net = _net_class(recipe)(
             module,
             Objective(recipe.loss, recipe.penalty, recipe.alpha),
             recipe=recipe,
@@ -117,8 +115,7 @@ def _prepared(
             noise=noise,
             split_seed=start.split_seed if start else seeds["split"],
             counts_codes=bool(recipe.verbose) or restarts,
-            callbacks=[*callbacks, *own],
-            **_learning_rates(recipe),
+            callbacks=callbacks,
         ).initialize()
         if start is not None:
             _restore_optimizer(net, start)
@@ -126,9 +123,12 @@ def _prepared(
             _place_weights(net, rows, restarts)
         if is_autoencoder:
             probe_parts(net, rows, architecture)
-        net._set_training(False)
         yield net
         net._set_training(False)
+
+
+def _net_class(recipe: Recipe) -> type[ReconstructionNet]:
+    return SupervisedNet if isinstance(recipe, SupervisedRecipe) else ReconstructionNet
 
 
 def _seeds(seed: int) -> dict[str, int]:
@@ -194,13 +194,6 @@ def _restarts(architecture: Architecture) -> bool:
     # Where weights are tied, a component draws what it looks for, at a length that suits neither.
     wanted = isinstance(architecture.activation, TopK) and architecture.activation.revive
     return wanted and architecture.is_built_in and not architecture.tied_weights
-
-
-def _learning_rates(recipe: Recipe) -> dict[str, Any]:
-    rate = getattr(recipe, "encoder_learning_rate", None)
-    if rate is None:
-        return {}
-    return {"optimizer__param_groups": [("encoder.*", {"lr": rate, "initial_lr": rate})]}
 
 
 def _place_weights(net: ReconstructionNet, rows: Rows, restarts: bool) -> None:

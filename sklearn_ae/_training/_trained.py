@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sklearn_ae._compute._activity import inspect_codes
 from sklearn_ae._compute._inference import apply_in_batches, fill
 from sklearn_ae._compute._rows import Rows
 from sklearn_ae._compute._runtime import global_generators, limited_threads, resolve_device
@@ -112,6 +113,16 @@ class Trained:
         """Decode codes into the units of X."""
         output = self.module.decoder(codes)
         return output.sigmoid() if self.recipe.loss == "binary_cross_entropy" else output
+
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """Encode rows and decode them into the units of X."""
+        return self.decode(self.module.encoder(x))
+
+    def inspect(self, rows: Rows) -> tuple[np.ndarray, float]:
+        """Find out which components never fire, as :func:`inspect_codes` does."""
+        batch_size = min(len(rows), self.recipe.batch_size)
+        with limited_threads(batch_size * self.architecture.n_products):
+            return inspect_codes(self.module, rows, batch_size)
 
     def apply(
         self,

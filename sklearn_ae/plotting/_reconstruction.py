@@ -126,7 +126,8 @@ class ReconstructionDisplay:
         corrupted = _corrupted(estimator._fitted, clean, random_state)
         seen = clean if corrupted is None else corrupted
         seen = clean if corrupted is None else corrupted
-        made = estimator._reconstructed(seen.astype(dtype))
+        trained = estimator._fitted
+        made = trained.apply(trained.reconstruct, seen.astype(dtype), clean.shape[1:])
         display = cls(clean=clean, reconstructed=made, image_shape=image_shape, corrupted=corrupted)
         return display.plot(axes, cmap=cmap)
 
