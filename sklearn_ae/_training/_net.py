@@ -155,7 +155,7 @@ class ReconstructionNet(NeuralNet):
 
     def forward_pass(self, x: Any) -> tuple[Any, ...]:
         """Call the module."""
-        return self.module_(x, self.noise)
+        return self.module_(x, self.noise if self.recipe.dropout else None)
 
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False

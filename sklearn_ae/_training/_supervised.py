@@ -53,7 +53,7 @@ class SupervisedNet(ReconstructionNet):
     def forward_pass(self, x: Any) -> tuple[Any, ...]:
         """Call the module."""
         frozen = self.module_.training and self.is_frozen
-        return self.module_(x, self.noise, frozen)
+        return self.module_(x, self.noise if self.recipe.dropout else None, frozen)
 
     def terms(
         self, y_pred: Any, y_true: Any, training: bool

@@ -67,12 +67,12 @@ class AutoencoderModule(nn.Module):
         codes : torch.Tensor of shape (..., n_rows, n_components)
             The codes before dropout.
         """
-        codes = self.encoder(x)
-        kept = self.code_dropout(codes, generator)
-        if kept is codes and not isinstance(self.decoder, DenseDecoder):
+        codes, decoder = self.encoder(x), self.decoder
+        kept = codes if generator is None else self.code_dropout(codes, generator)
+        if kept is codes and not isinstance(decoder, DenseDecoder):
             # A decoder of the user's may work in place.
             kept = codes.clone()
-        return self.decoder(kept), codes
+        return decoder(kept), codes
 
 
 def stack_modules(modules: Sequence[nn.Module]) -> nn.Module:

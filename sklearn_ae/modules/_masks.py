@@ -28,8 +28,8 @@ class CodeDropout(nn.Module):
         super().__init__()
         self.rate = rate
 
-    def forward(self, codes: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
-        if not (self.training and self.rate and generator is not None):
+    def forward(self, codes: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        if not (self.training and self.rate):
             return codes
         keep = random_mask(codes.shape, 1 - self.rate, generator)
         return codes * keep.to(codes.dtype).mul_(1 / (1 - self.rate))

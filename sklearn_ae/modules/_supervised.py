@@ -59,7 +59,7 @@ class SupervisedModule(nn.Module):
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
             codes = self.encoder(x)
-        kept = self.code_dropout(codes, generator)
+        kept = codes if generator is None else self.code_dropout(codes, generator)
         decoded = None if self.decoder is None else self.decoder(kept)
         return self.head(kept), codes, decoded
 
