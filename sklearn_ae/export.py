@@ -105,9 +105,10 @@ def to_torch(estimator, part="encoder"):
     *scalers, last = _steps(estimator)
     check_is_fitted(last)
     network = _network(last, part)
-    first = next(network.parameters())
+    architecture = getattr(last, "_architecture", None) or last._fitted.architecture
+    dtype = getattr(torch, architecture.dtype)
     affine = [_Affine(scaler) for scaler in scalers]
-    module = _Exported(affine, network, first.dtype, inverse=part == "autoencoder")
+    module = _Exported(affine, network, dtype, inverse=part == "autoencoder")
     return copy.deepcopy(module).cpu().eval()
 
 
@@ -243,15 +244,18 @@ class _Affine(nn.Module):
         n_features = scaler.n_features_in_
         shift, factor, offset = np.zeros(n_features), np.ones(n_features), np.zeros(n_features)
         self.limits = None
+        if getattr(scaler, "clip", False):
+            self.limits = getattr(scaler, "feature_range", (-1, 1))
         if isinstance(scaler, MinMaxScaler):
             factor, offset = scaler.scale_, scaler.min_
-            self.limits = scaler.feature_range if scaler.clip else None
         else:
             center = getattr(scaler, "mean_", None)
             center = getattr(scaler, "center_", center)
-            if center is not None and getattr(scaler, "with_mean", True):
+            # What scikit-learn reads at transform, not at fit.
+            flags = scaler.get_params()
+            if center is not None and flags.get("with_mean", flags.get("with_centering", True)):
                 shift = center
-            if scaler.scale_ is not None:
+            if scaler.scale_ is not None and flags.get("with_std", flags.get("with_scaling", True)):
                 factor = 1 / scaler.scale_
         for name, value in {"shift": shift, "factor": factor, "offset": offset}.items():
             self.register_buffer(name, torch.tensor(value, dtype=torch.float64))

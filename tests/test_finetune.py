@@ -544,3 +544,27 @@ def test_missing_labels_that_nothing_marks(labels, X):
     with pytest.raises(ValueError, match=r"Input y contains NaN.*unlabeled='auto'"):
         small().fit(X, y[np.arange(60) % 3])
     assert len(small(unlabeled="auto").fit(X, y[np.arange(60) % 3]).classes_) == 2
+
+
+def test_a_block_of_rows_without_weight(X, y):
+    X, y = np.tile(X, (10, 1)), np.repeat([0, 1, 2], 200)
+    clf = small(class_weight={0: 0, 1: 1, 2: 1}).fit(X, y)
+    codes = clf.autoencoder_.transform(X[200:]).astype(np.float64)
+    assert_allclose(clf.net_.module_.head[0].mean, codes.mean(axis=0), rtol=1e-4, atol=1e-6)
+
+
+def test_a_decoder_that_works_in_place(X, y):
+    def predicted(inplace):
+        layers = nn.ReLU(inplace=inplace), nn.Linear(8, 8)
+        torch.manual_seed(0)
+        layers[1].reset_parameters()
+        ae = Autoencoder(8, activation="identity", decoder=nn.Sequential(*layers), random_state=0)
+        return small(autoencoder=ae, reconstruction_weight=0.1).fit(X, y).predict_proba(X)
+
+    with torch.random.fork_rng():
+        assert_array_equal(predicted(True), predicted(False))
+
+
+def test_without_pretraining_parameters_are_checked_too(X, y):
+    with pytest.raises(ValueError, match="'loss' parameter"):
+        small(autoencoder=Autoencoder(8, loss="nonsense"), pretrain=False).fit(X, y)

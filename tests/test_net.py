@@ -172,6 +172,20 @@ def test_any_callback_ends_training(answer, X):
     assert_array_equal(ae.transform(X), plain.transform(X))
 
 
+def test_a_stop_leaves_no_component_that_was_not_trained(X):
+    stop = StopAfter(2, lambda: True)
+    params = {"n_components": 64, "activation": TopK(2, revive=True), "max_epochs": 40}
+    ae = small(**params, callbacks=[stop, KeepWeights()]).fit(X)
+    kept = dict(ae.net_.callbacks_)["KeepWeights"].kept
+    for name, weight in ae.net_.module_.named_parameters():
+        assert_array_equal(weight.detach(), kept[name])
+
+
+class KeepWeights(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        self.kept = {n: w.detach().clone() for n, w in net.module_.named_parameters()}
+
+
 def test_ctrl_c_in_a_callback_is_raised_on(X):
     class Interrupted(Callback):
         def on_epoch_end(self, net, **kwargs):

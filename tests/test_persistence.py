@@ -261,3 +261,33 @@ def test_a_file_is_read_in_a_new_process(data, tmp_path):
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert_array_equal(np.load(tmp_path / "proba.npy"), fitted.predict_proba(X))
+
+
+@dataclasses.dataclass
+class TowardsMean:
+    share: float = 1.0
+    n_calls: int = dataclasses.field(init=False, default=0)
+
+    def prepare(self, rows):
+        self.mean_ = rows.column_mean()
+        return self
+
+    def __call__(self, X, level, generator):
+        return X * (1 - level) + level * self.share * self.mean_
+
+
+def test_a_corruption_of_the_users_keeps_what_it_learned(data):
+    X, _ = data
+    ae = DenoisingAutoencoder(**SMALL, corruption=TowardsMean()).fit(X)
+    for same in (copy.deepcopy(ae), pickle.loads(pickle.dumps(ae))):
+        learned = same._trained.recipe.corruption.mean_
+        np.testing.assert_allclose(learned, X.mean(axis=0), rtol=1e-5)
+        assert_same_outputs(same, ae, X)
+
+
+def test_looking_at_the_net_changes_nothing(data):
+    X, _ = data
+    same = pickle.loads(pickle.dumps(ESTIMATORS["l1"].fit(X)))
+    before = same.reconstruct(X)
+    assert len(same.net_.history) == 2
+    assert_array_equal(same.reconstruct(X), before)

@@ -72,11 +72,12 @@ def refill(state: Any) -> None:
 
 def _each_part(value: Any, visit: Callable[[Any], Any]) -> Any:
     """Rebuild nested dicts, tuples and dataclasses with what a function makes of their parts."""
-    if isinstance(value, dict):
+    if type(value) is dict:
         return {key: _each_part(item, visit) for key, item in value.items()}
-    if isinstance(value, tuple):
+    if type(value) is tuple:
         return tuple(_each_part(item, visit) for item in value)
-    if is_dataclass(value) and not isinstance(value, type):
+    ours = type(value).__module__.startswith("sklearn_ae.")
+    if ours and is_dataclass(value) and not isinstance(value, type):
         return replace(
             value, **{f.name: _each_part(getattr(value, f.name), visit) for f in fields(value)}
         )

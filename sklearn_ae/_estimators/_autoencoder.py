@@ -627,6 +627,7 @@ class Autoencoder(
         from sklearn_ae._training._train import untrained
 
         with fitting(self):
+            self._validate_params()
             architecture, recipe, rows = self._prepared(X)
             self._trained, self.n_iter_ = untrained(architecture, recipe, rows), 0
             self._dead, _ = self._trained.inspect(rows)

@@ -347,6 +347,7 @@ class PatchFeatures(DiagramMixin, CallbackSupportMixin, TransformerMixin, BaseEs
     def _initialize(self, X):
         """Whiten patches as fit does, and do not train the autoencoder."""
         with fitting(self):
+            self._validate_params()
             autoencoder, patches, shapes = self._prepared(X)
             autoencoder._initialize(patches)
             self._finish(autoencoder, shapes)

@@ -55,7 +55,7 @@ def fine_tune(
         stages=pretrained.stages,
         logits=pretrained.logits,
         n_features=rows.n_features,
-        n_codes=_width(encoder, rows) if isinstance(last, nn.Module) else last.n_features_out,
+        n_codes=_width(encoder, rows) if isinstance(last, nn.Module) else last.n_codes,
         head_sizes=tuple(head_widths),
         decodes=bool(recipe.reconstruction_weight),
         dtype=str(rows.dtype).removeprefix("torch."),

@@ -82,9 +82,9 @@ class EpochLine(PrintLog):
 class Restarts(Callback):
     """Start components anew that no row made active, in the first three quarters of the epochs."""
 
-    def on_epoch_end(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
-        """Aim them at what is reconstructed worst."""
-        if len(net.history) > _RESTARTING * net.max_epochs:
+    def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
+        """Aim them at what is reconstructed worst, before an epoch that trains them."""
+        if not 1 < len(net.history) <= _RESTARTING * net.max_epochs + 1:
             return
         dead = (net.active_counts_ == 0).nonzero().squeeze(1)
         if len(dead):

@@ -97,8 +97,6 @@ class ReconstructionNet(NeuralNet):
         # What brings the decoder's atoms to unit norm, where the penalty needs it.
         normalize = getattr(self.module_.decoder, "normalize_atoms", None)
         self.normalize_atoms_ = normalize if self.recipe.unit_norm else None
-        if self.normalize_atoms_ is not None:
-            self.normalize_atoms_()
         return self
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:

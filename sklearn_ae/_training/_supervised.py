@@ -92,6 +92,8 @@ def standardize_codes(encoder: Any, rows: LabeledRows, n_widest: int) -> Standar
         batch, (_, _, weight) = rows.pair(slice(start, start + step))
         codes, share = encoder(batch).double(), weight.double().unsqueeze(1)
         new = share.sum()
+        if not new:
+            continue
         own = (codes * share).sum(dim=0) / new
         # Two blocks have as squares their own and what their means differ by.
         apart = own - mean

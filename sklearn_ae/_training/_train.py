@@ -96,8 +96,7 @@ def _prepared(
     if is_autoencoder:
         recipe = resolve_parts(architecture, recipe, rows)
     restarts = is_autoencoder and _restarts(architecture)
-    callbacks = copied_callbacks(recipe)
-    callbacks += _listeners(recipe, architecture, start, tasks, restarts)
+    callbacks = _listeners(recipe, architecture, start, tasks, restarts)
     seeds = _seeds(recipe.seed)
     order, noise = _generators(rows.device, seeds, start)
     with (
@@ -117,6 +116,8 @@ def _prepared(
             counts_codes=bool(recipe.verbose) or restarts,
             callbacks=callbacks,
         ).initialize()
+        if net.normalize_atoms_ is not None:
+            net.normalize_atoms_()
         if start is not None:
             _restore_optimizer(net, start)
         elif is_autoencoder:
@@ -155,8 +156,8 @@ def _undisturbed(
     architecture: Any, recipe: Recipe, order: torch.Generator, device: torch.device
 ) -> Any:
     """Seed torch's global generators for code of the user's that may draw from them."""
-    parts = [*architecture.user_parts, recipe.penalty, recipe.corruption, recipe.callbacks]
-    parts.append(getattr(recipe, "augmentation", None))
+    parts = [*architecture.user_parts, recipe.penalty, recipe.corruption]
+    parts += [recipe.callbacks or None, getattr(recipe, "augmentation", None)]
     ours = (str, type(None))
     draws = any(
         not isinstance(part, ours)
@@ -174,11 +175,13 @@ def _undisturbed(
 
 def _listeners(
     recipe: Recipe, architecture: Any, start: Trained | None, tasks: Any, restarts: bool
-) -> list[tuple[str, Any]]:
-    own: list[tuple[str, Any]] = []
+) -> list[Any]:
+    own: list[Any] = []
     if recipe.early_stopping:
+        # The first to hear, so that others see the best weights when training ends.
         stop = BestWeights(recipe.n_iter_no_change, recipe.tol, continues=start is not None)
         own.append(("early_stopping", stop))
+    own += copied_callbacks(recipe)
     if restarts:
         own.append(("restarts", Restarts()))
     if recipe.verbose:
@@ -229,7 +232,7 @@ def _check_weights(net: ReconstructionNet) -> None:
 def restored_net(trained: Trained) -> ReconstructionNet:
     """Return a net that holds a trained network, its history and nothing else."""
     recipe, device = trained.recipe, trained.usable_device
-    net = ReconstructionNet(
+    net = _net_class(recipe)(
         trained.module,
         Objective(recipe.loss, recipe.penalty, recipe.alpha),
         recipe=recipe,

@@ -63,6 +63,11 @@ class Architecture:
         return self.features == "all" and self.encoder is None
 
     @property
+    def n_codes(self) -> int:
+        """Width of what a head is put on."""
+        return self.n_components
+
+    @property
     def n_features_out(self) -> int:
         """How many codes are given out."""
         return sum(self.layer_widths) if self.gives_all else self.n_components

@@ -58,6 +58,11 @@ class PatchArchitecture:
         return height * width * n_channels
 
     @property
+    def n_codes(self) -> int:
+        """Width of what a head is put on."""
+        return self.n_features_out
+
+    @property
     def n_features_out(self) -> int:
         """Features of an image."""
         return self.pool[0] * self.pool[1] * self.autoencoder.n_components

@@ -60,7 +60,8 @@ class SupervisedModule(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
             codes = self.encoder(x)
         kept = codes if generator is None else self.code_dropout(codes, generator)
-        decoded = None if self.decoder is None else self.decoder(kept)
+        # A decoder of the user's may work in place.
+        decoded = None if self.decoder is None else self.decoder(kept.clone())
         return self.head(kept), codes, decoded
 
 
