@@ -384,8 +384,8 @@ class Autoencoder(
         context = self._init_callback_context(max_subtasks=self.max_epochs)
         start = self._trained if self.warm_start and "_trained" in vars(self) else None
         with fitting(self):
-            rows = self._train(X, y, start, context, keep_optimizer=self.warm_start)
-            warn_of_scale(rows)
+            keep = {"keep_optimizer": self.warm_start}
+            rows = self._train(X, y, start, context, looks_at_scale=True, **keep)
             self._dead, silent = self._trained.inspect(rows)
             n_batches = math.ceil(len(rows) / self.batch_size)
             warn_of_codes(self, silent, n_batches * len(self._trained.history))
@@ -607,11 +607,13 @@ class Autoencoder(
         rows = rows_for(architecture, X, device, sparse_input=not corrupts, owned=corrupts)
         return architecture, recipe, rows
 
-    def _train(self, X, y, start, context, *, n_iter=0, **changes):
+    def _train(self, X, y, start, context, *, n_iter=0, looks_at_scale=False, **changes):
         # skorch takes a second to import; only training needs it.
         from sklearn_ae._training._train import train
 
         architecture, recipe, rows = self._prepared(X, start, **changes)
+        if looks_at_scale:
+            warn_of_scale(rows)
 
         def attributes(trained):
             return {"_trained": trained, "n_iter_": n_iter + trained.n_epochs, "_dead": rows}

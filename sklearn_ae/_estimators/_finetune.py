@@ -176,8 +176,9 @@ class FineTuned(TrainedMixin, DiagramMixin, CallbackSupportMixin, BaseEstimator)
         else:
             inner_seed = None if self.random_state is None else rng
             self.autoencoder_, pretrained = pretrained_by(self, X, inner_seed, context)
+        dtype = np.int64 if target.ndim == 1 else self._dtype()
         data = {
-            "y": torch.from_numpy(np.ascontiguousarray(target)),
+            "y": torch.from_numpy(np.ascontiguousarray(target, dtype=dtype)),
             "weight": torch.from_numpy(weight / weight.mean()),
             "split": split,
         }

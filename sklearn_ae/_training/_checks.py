@@ -14,6 +14,7 @@ from torch import nn
 
 from sklearn_ae._compute._rows import Batches, Rows
 from sklearn_ae._sklearn._checks import check_object
+from sklearn_ae._training._listeners import copied_callbacks
 from sklearn_ae._training._recipe import Recipe, SupervisedRecipe
 from sklearn_ae.corruptions import CORRUPTIONS
 from sklearn_ae.modules._activations import ACTIVATIONS, TopK
@@ -99,7 +100,8 @@ def _check_against_rows(recipe: Recipe, rows: Rows) -> None:
             f"n_samples={n_rows} rows and leaves none to train on."
         )
     if recipe.loss == "binary_cross_entropy":
-        low, high = (float(f) for f in (rows.column_range()[0].min(), rows.column_range()[1].max()))
+        lowest, highest = rows.column_range()
+        low, high = float(lowest.min()), float(highest.max())
         if low < 0 or high > 1:
             raise ValueError(
                 f"loss='binary_cross_entropy' needs X in [0, 1], got values from {low:.6g} to "
@@ -134,8 +136,6 @@ def probe_parts(net: Any, rows: Rows, architecture: Architecture) -> None:
 
 def check_finetuning(recipe: SupervisedRecipe, rows: Rows, encoder: nn.Module | None) -> None:
     """Try augmentation and a given encoder on a few rows, before anything is trained."""
-    from sklearn_ae._training._listeners import copied_callbacks
-
     copied_callbacks(recipe)
     check_object(recipe.augmentation, "augmentation")
     x = rows.sample(8)[:8]

@@ -176,10 +176,6 @@ def rows_for(
 def described(net: Any, architecture: Any, start: Trained | None = None) -> Trained:
     """Return what a net has learned, after the training that it went on from."""
     module, states = net.module_, net.optimizer_.state
-    # NumPy has no bfloat16, all of whose values are float32's.
-    tensors = {
-        n: t.float() if t.dtype == torch.bfloat16 else t for n, t in tensors_of(module).items()
-    }
     optimizer = {
         name: {key: _array(v) for key, v in states[p].items() if isinstance(v, torch.Tensor)}
         for name, p in module.named_parameters()
@@ -189,7 +185,7 @@ def described(net: Any, architecture: Any, start: Trained | None = None) -> Trai
     trained = Trained(
         architecture=architecture,
         recipe=replace(net.recipe, callbacks=None),
-        weights={name: _array(tensor) for name, tensor in tensors.items()},
+        weights={name: _array(tensor) for name, tensor in tensors_of(module).items()},
         optimizer=optimizer,
         generators={"order": _array(net.order.get_state()), "noise": _array(net.noise.get_state())},
         split_seed=net.split_seed,
