@@ -105,10 +105,8 @@ def to_torch(estimator, part="encoder"):
     *scalers, last = _steps(estimator)
     check_is_fitted(last)
     network = _network(last, part)
-    architecture = getattr(last, "_architecture", None) or last._fitted.architecture
-    dtype = getattr(torch, architecture.dtype)
     affine = [_Affine(scaler) for scaler in scalers]
-    module = _Exported(affine, network, dtype, inverse=part == "autoencoder")
+    module = _Exported(affine, network, last._trained.dtype, inverse=part == "autoencoder")
     return copy.deepcopy(module).cpu().eval()
 
 
@@ -202,9 +200,9 @@ def _network(estimator, part):
     if part == "encoder" and isinstance(estimator, Autoencoder):
         return _Codes(estimator)
     if part == "encoder" and isinstance(estimator, PatchFeatures):
-        return estimator._network()
+        return estimator._trained.module
     if part == "encoder":
-        return estimator._fitted.module.encoder
+        return estimator._trained.module.encoder
     if part == "autoencoder" and isinstance(estimator, Autoencoder):
         return _Reconstruction(estimator)
     if part == "model" and isinstance(estimator, _HEADS):
@@ -271,8 +269,8 @@ class _Affine(nn.Module):
 class _Codes(nn.Module):
     def __init__(self, estimator):
         super().__init__()
-        self.encoder = estimator._fitted.module.encoder
-        self.gives_all = estimator._fitted.architecture.gives_all
+        self.encoder = estimator._trained.module.encoder
+        self.gives_all = estimator._trained.architecture.gives_all
 
     def forward(self, x):
         return self.encoder.all_codes(x) if self.gives_all else self.encoder(x)
@@ -281,12 +279,11 @@ class _Codes(nn.Module):
 class _Reconstruction(nn.Module):
     def __init__(self, estimator):
         super().__init__()
-        self.module = estimator._fitted.module
-        self.logits = estimator._fitted.recipe.loss == "binary_cross_entropy"
+        self.module = estimator._trained.module
+        self.recipe = estimator._trained.recipe
 
     def forward(self, x):
-        output, _ = self.module(x)
-        return torch.sigmoid(output) if self.logits else output
+        return self.recipe.in_units_of_X(self.module(x)[0])
 
 
 class _Model(nn.Module):
@@ -294,7 +291,7 @@ class _Model(nn.Module):
 
     def __init__(self, estimator):
         super().__init__()
-        self.module = estimator._fitted.module
+        self.module = estimator._trained.module
         self.classifies = isinstance(estimator, AutoencoderClassifier)
         if not self.classifies:
             self.flat = estimator._target_ndim == 1

@@ -98,17 +98,23 @@ def _padded(batch: torch.Tensor) -> torch.Tensor:
     return padded
 
 
-def fill(out: np.ndarray) -> Callable[[int, torch.Tensor], None]:
-    """Return a receiver that writes results one below the other into an array."""
-    tensor = torch.from_numpy(out)
+class DenseCollector:
+    """A receiver that writes results one below the other into an array."""
 
-    def receive(start: int, result: torch.Tensor) -> None:
-        tensor[start : start + len(result)].copy_(result)
+    def __init__(self, shape: tuple[int, ...], dtype: str) -> None:
+        self.out = np.empty(shape, dtype)
+        self.tensor = torch.from_numpy(self.out)
 
-    return receive
+    def __call__(self, start: int, result: torch.Tensor) -> None:
+        """Write the next results."""
+        self.tensor[start : start + len(result)].copy_(result)
+
+    def collected(self) -> np.ndarray:
+        """Return all results."""
+        return self.out
 
 
-class CodesCollector:
+class SparseCollector:
     """A receiver that keeps codes as canonical CSR: sorted indices, no explicit zeros."""
 
     def __init__(self) -> None:
@@ -118,6 +124,6 @@ class CodesCollector:
         """Keep the next codes; no more than one batch of them is dense at a time."""
         self.parts.append(sparse.csr_matrix(result.cpu().numpy()))
 
-    def matrix(self) -> Any:
+    def collected(self) -> Any:
         """Return all codes."""
         return sparse.vstack(self.parts, format="csr")

@@ -10,7 +10,6 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 
-from sklearn_ae._compute._inference import CodesCollector, apply_in_batches
 from sklearn_ae._compute._rows import Rows
 from sklearn_ae._compute._runtime import PRECISIONS, resolve_device
 from sklearn_ae._estimators._trained import TrainedMixin, describe_module, fitting
@@ -450,11 +449,8 @@ class Autoencoder(
         X, trained = self._check_X(X), self._trained
         architecture, encoder = trained.architecture, trained.module.encoder
         encode = encoder.all_codes if architecture.gives_all else encoder
-        if not self.sparse_output:
-            return trained.apply(encode, X, (architecture.n_features_out,))
-        codes = CodesCollector()
-        apply_in_batches(encode, trained.module, trained.rows(X), architecture.n_widest, codes)
-        return codes.matrix()
+        shape = (architecture.n_features_out,)
+        return trained.apply(encode, X, shape, sparse_output=self.sparse_output)
 
     def inverse_transform(self, X):
         """Decode codes.
@@ -583,10 +579,6 @@ class Autoencoder(
             suffixes = [f"_layer{i}_{k}" for i, width in layers for k in range(width)]
         name = type(self).__name__.lower()
         return np.asarray([f"{name}{suffix}" for suffix in suffixes], dtype=object)
-
-    @property
-    def _n_features_out(self):
-        return self._fitted.architecture.n_features_out
 
     def _check_X(self, X):
         return check_data(self, X, dtype=self._fitted.architecture.dtype, reset=False)

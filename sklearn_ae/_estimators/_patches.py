@@ -13,11 +13,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.random import sample_without_replacement
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae._compute._inference import apply_in_batches, fill
 from sklearn_ae._compute._rows import as_tensor
 from sklearn_ae._estimators._inner import check_frozen, cloned, thawed
 from sklearn_ae._estimators._sparse import SparseAutoencoder
-from sklearn_ae._estimators._trained import fitting
+from sklearn_ae._estimators._trained import PortableMixin, fitting
 from sklearn_ae._sklearn._callbacks import fit_as_task
 from sklearn_ae._sklearn._checks import check_data
 from sklearn_ae._sklearn._compat import (
@@ -40,7 +39,9 @@ def _default():
     return SparseAutoencoder(256, alpha=0.5, batch_size=512, learning_rate=3e-3, max_epochs=20)
 
 
-class PatchFeatures(DiagramMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class PatchFeatures(
+    PortableMixin, DiagramMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
+):
     r"""Features of images: what an autoencoder of small patches finds, pooled over regions.
 
     Patches at random places are normalized in contrast and whitened, and an autoencoder learns from
@@ -269,12 +270,9 @@ class PatchFeatures(DiagramMixin, CallbackSupportMixin, TransformerMixin, BaseEs
             The features, region by region, row by row.
         """
         check_is_fitted(self)
-        architecture, trained = self._architecture, thawed(self.autoencoder_)._trained
+        architecture, network = self._trained.architecture, self._trained.module
         X = check_data(self, X, dtype=architecture.dtype, reset=False, accept_sparse=False)
-        network, rows = self._network(), trained.rows(X)
-        out = np.empty((X.shape[0], architecture.n_features_out), architecture.dtype)
-        apply_in_batches(network, network, rows, architecture.n_widest, fill(out))
-        return out
+        return self._trained.apply(network, X, (architecture.n_features_out,))
 
     def get_feature_names_out(self, input_features=None):
         """Get the names of the features, such as ``patchfeatures_r0c2_17``.
@@ -291,7 +289,8 @@ class PatchFeatures(DiagramMixin, CallbackSupportMixin, TransformerMixin, BaseEs
         """
         check_is_fitted(self)
         check_feature_names_in(self, input_features, generate_names=False)
-        names = cell_names(self._architecture.pool, self._architecture.autoencoder.n_components)
+        architecture = self._trained.architecture
+        names = cell_names(architecture.pool, architecture.autoencoder.n_components)
         return np.asarray([f"{type(self).__name__.lower()}{name}" for name in names], dtype=object)
 
     def __sklearn_tags__(self):
@@ -304,14 +303,12 @@ class PatchFeatures(DiagramMixin, CallbackSupportMixin, TransformerMixin, BaseEs
     def _diagram(self):
         if not hasattr(self, "autoencoder_"):
             return None
-        (height, width), (rows, columns) = self._architecture.patch_size, self._architecture.pool
-        patches = f"patches: {height} x {width}{', whitened' if self.whiten else ''}"
-        pooled = f"pooled: {rows} x {columns} regions → {self._n_features_out}"
+        architecture = self._trained.architecture
+        (height, width), (rows, columns) = architecture.patch_size, architecture.pool
+        whitened = not np.array_equal(self.whitening_, np.eye(len(self.whitening_)))
+        patches = f"patches: {height} x {width}{', whitened' if whitened else ''}"
+        pooled = f"pooled: {rows} x {columns} regions → {architecture.n_features_out}"
         return [(patches, patches), thawed(self.autoencoder_), (pooled, pooled)]
-
-    @property
-    def _n_features_out(self):
-        return self._architecture.n_features_out
 
     def _prepared(self, X):
         """Return a clone of the autoencoder and the whitened patches that it is to learn from."""
@@ -333,16 +330,18 @@ class PatchFeatures(DiagramMixin, CallbackSupportMixin, TransformerMixin, BaseEs
         return autoencoder, ((patches - mean) @ whitening).astype(dtype), shapes
 
     def _finish(self, autoencoder, shapes):
-        """Keep a fitted autoencoder of patches, and how it is applied to images."""
-        self.autoencoder_ = autoencoder
-        self._architecture = PatchArchitecture(
-            thawed(autoencoder)._trained.architecture,
+        """Keep a fitted autoencoder of patches, and the network that applies it to images."""
+        self.autoencoder_, trained = autoencoder, thawed(autoencoder)._trained
+        architecture = PatchArchitecture(
+            trained.architecture,
             **shapes,
             stride=self.stride,
             contrast_epsilon=self.contrast_epsilon,
             pooling=self.pooling,
             threshold=self.threshold if self.encoding == "threshold" else None,
         )
+        network = architecture.around(trained.module.encoder, self.mean_, self.whitening_)
+        self._trained = trained.around(architecture, network)
 
     def _initialize(self, X):
         """Whiten patches as fit does, and do not train the autoencoder."""
@@ -425,9 +424,3 @@ class PatchFeatures(DiagramMixin, CallbackSupportMixin, TransformerMixin, BaseEs
         # Rounding may leave a variance of 0 slightly below it.
         scale = 1 / np.sqrt(np.maximum(variances, 0) + self.zca_epsilon)
         return mean, (axes * scale) @ axes.T
-
-    def _network(self):
-        """Build the network of the whole transform; its encoder is that of ``autoencoder_``."""
-        trained = thawed(self.autoencoder_)._trained
-        network = self._architecture.around(trained.module.encoder, self.mean_, self.whitening_)
-        return network.to(device=trained.usable_device, dtype=trained.dtype).eval()

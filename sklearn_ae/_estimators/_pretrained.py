@@ -31,20 +31,24 @@ class Pretrained:
     recipes : tuple of Recipe
         How each was trained; empty for a module of the user's.
 
-    device, precision : str
-        Where and how the autoencoders are trained.
+    device : str
+        Where the last was trained.
     """
 
     stages: tuple[Any, ...]
     modules: tuple[Any, ...]
     recipes: tuple[Any, ...] = ()
-    device: Any = "auto"
-    precision: str = "float32"
+    device: str = "auto"
+
+    @property
+    def precision(self):
+        """How the last was trained."""
+        return self.recipes[-1].precision if self.recipes else "float32"
 
     @property
     def logits(self):
         """Whether the decoder of each stage gives logits."""
-        return tuple(recipe.loss == "binary_cross_entropy" for recipe in self.recipes) or (False,)
+        return tuple(recipe.gives_logits for recipe in self.recipes) or (False,)
 
     def objective(self, keep_corruption):
         """Return the fields of a recipe that say what is reconstructed, and from what."""
@@ -82,7 +86,13 @@ def pretrained_by(owner, X, random_state, context):
         fit_as_task(context, owner, autoencoder, X, name="pretrain")
     else:
         _initialize(steps, X)
-    return autoencoder, _taken_apart([thawed(step) for step in steps])
+    trained = [thawed(step)._trained for step in steps]
+    return autoencoder, Pretrained(
+        stages=tuple(t.architecture for t in trained),
+        modules=tuple(t.module for t in trained),
+        recipes=tuple(t.recipe for t in trained),
+        device=str(trained[-1].usable_device),
+    )
 
 
 def _initialize(steps, X):
@@ -122,19 +132,3 @@ def _check_parts(owner, steps):
                 f"{name}={getattr(owner, name)!r} does not go with PatchFeatures, whose "
                 "autoencoder reconstructs patches, not images. Use 0 or False."
             )
-
-
-def _taken_apart(steps):
-    patches = [isinstance(step, PatchFeatures) for step in steps]
-    inner = [
-        thawed(step.autoencoder_) if is_patches else step
-        for step, is_patches in zip(steps, patches, strict=True)
-    ]
-    networks = [
-        (step._architecture, step._network()) if is_patches
-        else (step._trained.architecture, step._trained.module)
-        for step, is_patches in zip(steps, patches, strict=True)
-    ]  # fmt: skip
-    stages, modules = zip(*networks, strict=True)
-    recipes = tuple(autoencoder._trained.recipe for autoencoder in inner)
-    return Pretrained(stages, modules, recipes, inner[-1].device, inner[-1].precision)

@@ -26,41 +26,11 @@ def fitting(estimator):
         yield
 
 
-class TrainedMixin:
-    """Reads of ``_trained``, the :class:`Trained` of an estimator, and keeps it in copies."""
+class PortableMixin:
+    """Keeps ``_trained``, the :class:`Trained` of an estimator, in copies and pickles."""
 
     def __sklearn_is_fitted__(self):
         return "_trained" in vars(self)
-
-    @property
-    def net_(self):
-        """The trained skorch net."""
-        return self._fitted.net
-
-    @property
-    def loss_curve_(self):
-        """What is minimized, for each epoch."""
-        return self._fitted.curve("train_loss") or []
-
-    @property
-    def validation_loss_curve_(self):
-        """The loss of the rows held out, for each epoch."""
-        return self._fitted.curve("valid_loss")
-
-    @property
-    def _fitted(self):
-        check_is_fitted(self)
-        return self._trained
-
-    def _check_unchanged(self, architecture, start):
-        """Refuse to go on with a network that other parameters would have built."""
-        changed = [] if start is None else architecture.changed_from(start.architecture)
-        if changed:
-            raise ValueError(
-                f"{', '.join(f'{name}={getattr(self, name)!r}' for name in changed)} differs from "
-                "the fitted network, which partial_fit and warm_start go on with. Call fit with "
-                "warm_start=False to start anew."
-            )
 
     def __sklearn_clone__(self):
         copied = clone_parametrized(self)
@@ -95,6 +65,40 @@ class TrainedMixin:
             )
         super().__setstate__(state)
         refill(state)
+
+
+class TrainedMixin(PortableMixin):
+    """Reads of ``_trained`` what the estimator shows of it."""
+
+    @property
+    def net_(self):
+        """The trained skorch net."""
+        return self._fitted.net
+
+    @property
+    def loss_curve_(self):
+        """What is minimized, for each epoch."""
+        return self._fitted.curve("train_loss") or []
+
+    @property
+    def validation_loss_curve_(self):
+        """The loss of the rows held out, for each epoch."""
+        return self._fitted.curve("valid_loss")
+
+    @property
+    def _fitted(self):
+        check_is_fitted(self)
+        return self._trained
+
+    def _check_unchanged(self, architecture, start):
+        """Refuse to go on with a network that other parameters would have built."""
+        changed = [] if start is None else architecture.changed_from(start.architecture)
+        if changed:
+            raise ValueError(
+                f"{', '.join(f'{name}={getattr(self, name)!r}' for name in changed)} differs from "
+                "the fitted network, which partial_fit and warm_start go on with. Call fit with "
+                "warm_start=False to start anew."
+            )
 
 
 def describe_module(name, module):

@@ -29,30 +29,6 @@ from sklearn.utils.validation import _check_n_features as check_n_features
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _check_y as check_y
 
-__all__ = [
-    "NO_TASK",
-    "CallbackSupportMixin",
-    "HasMethods",
-    "Interval",
-    "InvalidParameterError",
-    "MissingValues",
-    "StrOptions",
-    "VisualBlock",
-    "check_feature_names_in",
-    "check_matplotlib_support",
-    "check_method_params",
-    "check_n_features",
-    "check_sample_weight",
-    "check_y",
-    "clone_parametrized",
-    "fit_context",
-    "get_output_config",
-    "process_routing",
-    "safe_indexing",
-    "validate_parameter_constraints",
-    "validate_params",
-]
-
 
 class _NoTask:
     """Stands for the context of a task that no callback hears of."""

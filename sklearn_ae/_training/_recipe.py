@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+import torch
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -47,6 +49,15 @@ class Recipe:
     def unit_norm(self) -> bool:
         """Whether the decoder's atoms are kept at unit norm, for a penalty that needs it."""
         return bool(self.alpha) and getattr(self.penalty, "needs_unit_norm", True)
+
+    @property
+    def gives_logits(self) -> bool:
+        """Whether the decoder gives logits."""
+        return self.loss == "binary_cross_entropy"
+
+    def in_units_of_X(self, output: torch.Tensor) -> torch.Tensor:
+        """Turn what the decoder gives into a reconstruction."""
+        return output.sigmoid() if self.gives_logits else output
 
 
 @dataclass(frozen=True)

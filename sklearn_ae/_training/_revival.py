@@ -32,7 +32,7 @@ def start_alive(net: Any, rows: Rows) -> None:
     x = rows.sample(_N_ROWS)
     layer, mean = encoder.layers[-1], x.mean(dim=0)
     layer.bias.copy_(-(layer.weight @ encoder.last_input(x).mean(dim=0)))
-    logits = net.criterion_.loss == "binary_cross_entropy"
+    logits = net.recipe.gives_logits
     decoder.layers[-1].bias.copy_(mean.clamp(0.01, 0.99).logit() if logits else mean)
 
 
@@ -54,8 +54,7 @@ def restart(net: Any, rows: Rows, dead: torch.Tensor) -> None:
     drawn = torch.randperm(len(rows), generator=generator, device=generator.device)[:n_rows]
     x = rows.dense(drawn)
     hidden, codes = module.encoder.last_input(x), module.encoder(x)
-    output = module.decoder(codes)
-    missed = x - (output.sigmoid() if net.criterion_.loss == "binary_cross_entropy" else output)
+    missed = x - net.recipe.in_units_of_X(module.decoder(codes))
     errors = missed.square().sum(dim=1)
     if not alive.any() or not errors.any():
         return

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from sklearn_ae._compute._activity import inspect_codes
-from sklearn_ae._compute._inference import apply_in_batches, fill
+from sklearn_ae._compute._inference import DenseCollector, SparseCollector, apply_in_batches
 from sklearn_ae._compute._rows import Rows
 from sklearn_ae._compute._runtime import global_generators, limited_threads, resolve_device
 from sklearn_ae._training._recipe import Recipe
@@ -111,8 +111,7 @@ class Trained:
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """Decode codes into the units of X."""
-        output = self.module.decoder(codes)
-        return output.sigmoid() if self.recipe.loss == "binary_cross_entropy" else output
+        return self.recipe.in_units_of_X(self.module.decoder(codes))
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         """Encode rows and decode them into the units of X."""
@@ -129,15 +128,19 @@ class Trained:
         function: Callable[..., torch.Tensor],
         X: Any,
         shape: tuple[int, ...] = (),
+        *,
         sparse_input: bool = True,
+        sparse_output: bool = False,
         with_target: bool = False,
-    ) -> np.ndarray:
+    ) -> Any:
         """Apply a function of the network to validated data; a row of the result has a shape."""
-        out = np.empty((X.shape[0], *shape), self.architecture.dtype)
         rows, n_widest = self.rows(X, sparse_input), self.architecture.n_widest
-        receive = fill(out)
-        apply_in_batches(function, self.module, rows, n_widest, receive, with_target=with_target)
-        return out
+        shape = (X.shape[0], *shape)
+        collect: Any = (
+            SparseCollector() if sparse_output else DenseCollector(shape, self.architecture.dtype)
+        )
+        apply_in_batches(function, self.module, rows, n_widest, collect, with_target=with_target)
+        return collect.collected()
 
     def curve(self, name: str) -> list[float] | None:
         """Return what was recorded of each epoch, NaN where it was not, None if it never was."""
@@ -153,6 +156,14 @@ class Trained:
         """Return a copy that shares no array with the network, which may be trained further."""
         weights = {name: array.copy() for name, array in self.weights.items()}
         return replace(self, weights=weights, optimizer=copy.deepcopy(self.optimizer))
+
+    def around(self, architecture: Any, module: nn.Module) -> Trained:
+        """Return a network that was made of this one, with its own recipe but nothing to train."""
+        module = module.to(device=self.usable_device, dtype=self.dtype).eval()
+        weights = {name: _array(tensor) for name, tensor in tensors_of(module).items()}
+        made = replace(self, architecture=architecture, weights=weights, optimizer=None)
+        vars(made).update(module=module)
+        return made
 
 
 def rows_for(

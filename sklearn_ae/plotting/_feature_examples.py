@@ -127,10 +127,10 @@ class FeatureExamplesDisplay:
         """
         estimator = checked_estimator(cls, estimator, Autoencoder, PatchFeatures)
         if image_shape is None and isinstance(estimator, PatchFeatures):
-            image_shape = estimator._architecture.shape
+            image_shape = estimator._trained.architecture.shape
         checked_shape(image_shape, estimator.n_features_in_, "a row of X")
         check_count("n_examples", n_examples)
-        n_codes = estimator._n_features_out
+        n_codes = estimator._trained.architecture.n_features_out
         if features is not None:
             features = checked_index("features", features, n_codes, "columns of codes")
         codes = codes_of(estimator, X)

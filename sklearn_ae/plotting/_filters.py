@@ -147,7 +147,7 @@ class FiltersDisplay:
                 whitening = np.linalg.inv(whitening.astype(np.float64))
             filters = filters @ whitening
             if image_shape is None:
-                architecture = estimator._architecture
+                architecture = estimator._trained.architecture
                 image_shape = (*architecture.patch_size, architecture.shape[2])
         checked_shape(image_shape, filters.shape[1], "a filter")
         use = dead = None

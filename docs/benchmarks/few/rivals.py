@@ -39,7 +39,7 @@ def kmeans_patches(X, n_components=256, image_shape=(28, 28)):
     Patches, whitening and regions are those of PatchFeatures at its defaults.
     """
     patches = PatchFeatures(image_shape, SparseAutoencoder(2, max_epochs=1), random_state=0)
-    network = patches.fit(X)._network()
+    network = patches.fit(X)._trained.module
     rows = torch.from_numpy(X[:: max(1, len(X) // 3000)])
     cut = network._patches(rows)
     index = torch.randperm(len(cut), generator=torch.Generator().manual_seed(0))[:200_000]
