@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -51,9 +52,6 @@ class Rows:
     dtype : torch.dtype, default=torch.float32
         Of the batches.
 
-    index : torch.Tensor of shape (n_rows,), default=None
-        The rows that belong; None stands for all.
-
     sparse_input : bool, default=False
         Whether the network takes the rows of a sparse matrix as they are. The target is dense.
 
@@ -67,7 +65,6 @@ class Rows:
         device: torch.device | None = None,
         dtype: torch.dtype = torch.float32,
         *,
-        index: torch.Tensor | None = None,
         sparse_input: bool = False,
         owned: bool = False,
     ) -> None:
@@ -82,7 +79,8 @@ class Rows:
         self.dtype = dtype
         # Where rows are counted.
         self.home = torch.device("cpu") if self.is_sparse else X.device
-        self.index = None if index is None else index.to(self.home)
+        # The rows of X that belong, where not all do.
+        self.index: torch.Tensor | None = None
         self.sparse_input = sparse_input and self.is_sparse
         self.owned = owned
 
@@ -94,13 +92,18 @@ class Rows:
         """Number of columns."""
         return int(self.X.shape[1])
 
-    def subset(self, index: torch.Tensor) -> Rows:
+    def subset(self, index: torch.Tensor) -> Self:
         """Return some of these rows, without copying data."""
-        index = index if self.index is None else self.index[index]
-        return Rows(
-            self.X, self.device, self.dtype,
-            index=index, sparse_input=self.sparse_input, owned=self.owned,
-        )  # fmt: skip
+        some = copy.copy(self)
+        index = index.to(self.home)
+        some.index = index if self.index is None else self.index[index]
+        return some
+
+    def copied(self) -> Self:
+        """Return the same rows, which no later change of the caller's data reaches."""
+        same = copy.copy(self)
+        same.X = self.X.copy() if self.is_sparse else self.X.clone()
+        return same
 
     def take(self, index: torch.Tensor | slice) -> Any:
         """Return rows as the network takes them.
@@ -189,14 +192,6 @@ class LabeledRows(Rows):
         self.y = y.to(self.device)
         self.weight = weight.to(self.device, self.dtype)
         self.split = split
-
-    def subset(self, index: torch.Tensor) -> LabeledRows:
-        """Return some of these rows, without copying data."""
-        index = index if self.index is None else self.index[index]
-        return LabeledRows(
-            self.X, self.device, self.dtype,
-            y=self.y, weight=self.weight, index=index, owned=self.owned,
-        )  # fmt: skip
 
     def pair(self, index: torch.Tensor | slice) -> tuple[Any, Any]:
         """Return rows as the network takes them, and their clean rows, labels and weights."""

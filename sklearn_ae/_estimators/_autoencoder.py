@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from numbers import Integral, Real
 
 import numpy as np
@@ -15,20 +14,8 @@ from sklearn_ae._compute._runtime import PRECISIONS, resolve_device
 from sklearn_ae._estimators._trained import TrainedMixin, describe_module, fitting
 from sklearn_ae._estimators._warnings import warn_of_codes, warn_of_scale, warn_unfinished
 from sklearn_ae._sklearn._callbacks import epoch_tasks
-from sklearn_ae._sklearn._checks import (
-    check_codes,
-    check_data,
-    check_sparse_output,
-    check_widths,
-)
-from sklearn_ae._sklearn._compat import (
-    CallbackSupportMixin,
-    Interval,
-    StrOptions,
-    check_feature_names_in,
-    fit_context,
-)
-from sklearn_ae._sklearn._diagram import DiagramMixin
+from sklearn_ae._sklearn._checks import check_codes, check_data, check_sparse_output, check_widths
+from sklearn_ae._sklearn._compat import Interval, StrOptions, check_feature_names_in, fit_context
 from sklearn_ae._training._objective import LOSSES
 from sklearn_ae._training._recipe import Recipe
 from sklearn_ae._training._trained import rows_for
@@ -39,9 +26,7 @@ from sklearn_ae.modules._dense import DenseEncoder
 from sklearn_ae.penalties import PENALTIES
 
 
-class Autoencoder(
-    TrainedMixin, DiagramMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
-):
+class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
     r"""An autoencoder with every regularizer, all of them off by default.
 
     A network encodes each row into ``n_components`` codes and decodes them into the row again; the
@@ -74,7 +59,8 @@ class Autoencoder(
         What takes the place of the built-in encoder: a module from rows of width
         ``n_features_in_`` to codes of width ``n_components``, or a callable
         ``(n_features_in, n_components) -> module``. A module is copied, never changed; training
-        starts from its weights, and those with ``requires_grad=False`` stay. It leaves
+        starts from its weights, and those with ``requires_grad=False`` stay. What it learns must
+        be parameters or buffers: pickles hold nothing else. It leaves
         ``activation`` and ``hidden_layer_sizes`` to the built-in decoder alone; an encoder with a
         method ``make_decoder()``, as :class:`~sklearn_ae.modules.ConvEncoder` makes it, brings its
         own decoder, and then neither is used.
@@ -383,11 +369,9 @@ class Autoencoder(
         context = self._init_callback_context(max_subtasks=self.max_epochs)
         start = self._trained if self.warm_start and "_trained" in vars(self) else None
         with fitting(self):
-            keep = {"keep_optimizer": self.warm_start}
-            rows = self._train(X, y, start, context, looks_at_scale=True, **keep)
+            rows = self._train(X, y, start, context, keep_optimizer=self.warm_start)
             self._dead, silent = self._trained.inspect(rows)
-            n_batches = math.ceil(len(rows) / self.batch_size)
-            warn_of_codes(self, silent, n_batches * len(self._trained.history))
+            warn_of_codes(self, silent, len(rows))
             warn_unfinished(self._trained)
         return self
 
@@ -421,14 +405,12 @@ class Autoencoder(
         """
         context = self._init_callback_context(task_name="partial_fit", max_subtasks=1)
         once = {"max_epochs": 1, "early_stopping": False, "learning_rate_schedule": "constant"}
+        start, n_before = vars(self).get("_trained"), vars(self).get("n_iter_", 0)
         with fitting(self):
             self._validate_params()
-            start = vars(self).get("_trained")
-            n_iter = 0 if start is None else self.n_iter_
+            rows = self._train(X, y, start, context, n_before, keep_optimizer=True, **once)
             # Dead components are looked for when they are asked for.
-            self._dead = self._train(
-                X, y, start, context, n_iter=n_iter, keep_optimizer=True, **once
-            )
+            self._dead = rows.copied()
         return self
 
     def transform(self, X):
@@ -571,13 +553,9 @@ class Autoencoder(
             ``features="all"`` as in ``_layer0_17``, and with an encoder that names its codes as it
             does.
         """
-        architecture, encoder = self._fitted.architecture, self._trained.module.encoder
+        trained, name = self._fitted, type(self).__name__.lower()
         check_feature_names_in(self, input_features, generate_names=False)
-        suffixes = getattr(encoder, "code_names", range(architecture.n_components))
-        if architecture.gives_all:
-            layers = enumerate(architecture.layer_widths)
-            suffixes = [f"_layer{i}_{k}" for i, width in layers for k in range(width)]
-        name = type(self).__name__.lower()
+        suffixes = trained.architecture.code_names(trained.module.encoder)
         return np.asarray([f"{name}{suffix}" for suffix in suffixes], dtype=object)
 
     def _check_X(self, X):
@@ -599,16 +577,17 @@ class Autoencoder(
         rows = rows_for(architecture, X, device, sparse_input=not corrupts, owned=corrupts)
         return architecture, recipe, rows
 
-    def _train(self, X, y, start, context, *, n_iter=0, looks_at_scale=False, **changes):
+    def _train(self, X, y, start, context, n_before=None, **changes):
         # skorch takes a second to import; only training needs it.
         from sklearn_ae._training._train import train
 
         architecture, recipe, rows = self._prepared(X, start, **changes)
-        if looks_at_scale:
+        if n_before is None:
             warn_of_scale(rows)
 
         def attributes(trained):
-            return {"_trained": trained, "n_iter_": n_iter + trained.n_epochs, "_dead": rows}
+            n_iter = (n_before or 0) + trained.n_epochs
+            return {"_trained": trained, "n_iter_": n_iter, "_dead": rows}
 
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         tasks = epoch_tasks(context, self, attributes, X=X, y=y)
@@ -622,9 +601,8 @@ class Autoencoder(
 
         with fitting(self):
             self._validate_params()
-            architecture, recipe, rows = self._prepared(X)
-            self._trained, self.n_iter_ = untrained(architecture, recipe, rows), 0
-            self._dead, _ = self._trained.inspect(rows)
+            *described, rows = self._prepared(X)
+            self._trained, self.n_iter_, self._dead = untrained(*described, rows), 0, rows
         return self
 
     def _diagram(self):

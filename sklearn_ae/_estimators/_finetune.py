@@ -14,7 +14,7 @@ from torch import nn
 
 from sklearn_ae._compute._rows import LabeledRows, Rows
 from sklearn_ae._compute._runtime import resolve_device
-from sklearn_ae._estimators._inner import thawed
+from sklearn_ae._estimators._inner import dtype_of_inner, thawed
 from sklearn_ae._estimators._patches import PatchFeatures
 from sklearn_ae._estimators._pretrained import pretrained_by, pretrained_module
 from sklearn_ae._estimators._trained import TrainedMixin, describe_module, fitting
@@ -22,7 +22,6 @@ from sklearn_ae._estimators._warnings import warn_unfinished
 from sklearn_ae._sklearn._callbacks import epoch_tasks
 from sklearn_ae._sklearn._checks import check_data, check_widths
 from sklearn_ae._sklearn._compat import (
-    CallbackSupportMixin,
     HasMethods,
     Interval,
     MissingValues,
@@ -31,7 +30,6 @@ from sklearn_ae._sklearn._compat import (
     fit_context,
     safe_indexing,
 )
-from sklearn_ae._sklearn._diagram import DiagramMixin
 from sklearn_ae._training._recipe import SupervisedRecipe
 from sklearn_ae.modules._architecture import dtype_of
 from sklearn_ae.semi_supervised._labels import (
@@ -42,7 +40,7 @@ from sklearn_ae.semi_supervised._labels import (
 )
 
 
-class FineTuned(TrainedMixin, DiagramMixin, CallbackSupportMixin, BaseEstimator):
+class FineTuned(TrainedMixin, BaseEstimator):
     """What classifier and regressor share."""
 
     _parameter_constraints: dict = {
@@ -265,14 +263,18 @@ class FineTuned(TrainedMixin, DiagramMixin, CallbackSupportMixin, BaseEstimator)
                 )
 
     def _inner(self):
-        """Return the first of the autoencoders, which is given X."""
+        """Return the first of the autoencoders, which is given X, frozen or not."""
         inner = thawed(self.autoencoder)
-        return thawed(inner.steps[0][1]) if isinstance(inner, Pipeline) else inner
+        if not isinstance(inner, Pipeline):
+            return self.autoencoder
+        frozen = isinstance(self.autoencoder, FrozenEstimator)
+        first = inner.steps[0][1]
+        return FrozenEstimator(thawed(first)) if frozen else first
 
     def _dtype(self):
         inner = self._inner()
-        inner = thawed(inner.autoencoder) if isinstance(inner, PatchFeatures) else inner
-        return dtype_of(getattr(inner, "precision", "float32"))
+        is_patches = isinstance(inner, PatchFeatures)
+        return dtype_of_inner(inner.autoencoder if is_patches else inner)
 
     def _checked_target(self, X, y, sample_weight):
         """Return the rows that count, which of them are labeled, their targets and weights."""
@@ -307,5 +309,5 @@ class FineTuned(TrainedMixin, DiagramMixin, CallbackSupportMixin, BaseEstimator)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = not isinstance(self._inner(), PatchFeatures)
+        tags.input_tags.sparse = not isinstance(thawed(self._inner()), PatchFeatures)
         return tags

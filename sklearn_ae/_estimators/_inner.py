@@ -9,11 +9,19 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._estimators._autoencoder import Autoencoder
+from sklearn_ae.modules._architecture import dtype_of
 
 
 def thawed(estimator):
     """Return what a FrozenEstimator holds, and any other estimator as it is."""
     return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+
+
+def dtype_of_inner(estimator):
+    """Return the type in which an inner autoencoder computes: of its fit where it is frozen."""
+    inner = thawed(estimator)
+    trained = getattr(inner, "_trained", None) if isinstance(estimator, FrozenEstimator) else None
+    return trained.architecture.dtype if trained else dtype_of(getattr(inner, "precision", ""))
 
 
 def check_frozen(estimator, n_features):

@@ -14,23 +14,20 @@ from sklearn.utils.random import sample_without_replacement
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._compute._rows import as_tensor
-from sklearn_ae._estimators._inner import check_frozen, cloned, thawed
+from sklearn_ae._estimators._inner import check_frozen, cloned, dtype_of_inner, thawed
 from sklearn_ae._estimators._sparse import SparseAutoencoder
 from sklearn_ae._estimators._trained import PortableMixin, fitting
 from sklearn_ae._sklearn._callbacks import fit_as_task
 from sklearn_ae._sklearn._checks import check_data
 from sklearn_ae._sklearn._compat import (
-    CallbackSupportMixin,
     HasMethods,
     Interval,
     StrOptions,
     check_feature_names_in,
     fit_context,
 )
-from sklearn_ae._sklearn._diagram import DiagramMixin
 from sklearn_ae._sklearn._image_shape import check_image_shape, check_pair
 from sklearn_ae._sklearn._warnings import warn
-from sklearn_ae.modules._architecture import dtype_of
 from sklearn_ae.modules._conv import cell_names
 from sklearn_ae.modules._patch import PatchArchitecture, map_size, normalize_contrast
 
@@ -39,9 +36,7 @@ def _default():
     return SparseAutoencoder(256, alpha=0.5, batch_size=512, learning_rate=3e-3, max_epochs=20)
 
 
-class PatchFeatures(
-    PortableMixin, DiagramMixin, CallbackSupportMixin, TransformerMixin, BaseEstimator
-):
+class PatchFeatures(PortableMixin, TransformerMixin, BaseEstimator):
     r"""Features of images: what an autoencoder of small patches finds, pooled over regions.
 
     Patches at random places are normalized in contrast and whitened, and an autoencoder learns from
@@ -295,9 +290,7 @@ class PatchFeatures(
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        inner = thawed(_default() if self.autoencoder is None else self.autoencoder)
-        dtype = dtype_of(getattr(inner, "precision", "float32"))
-        tags.transformer_tags.preserves_dtype = [dtype]
+        tags.transformer_tags.preserves_dtype = [dtype_of_inner(self.autoencoder)]
         return tags
 
     def _diagram(self):
@@ -317,7 +310,7 @@ class PatchFeatures(
         inner = _default() if self.autoencoder is None else self.autoencoder
         autoencoder = cloned(inner, self, seed)
         self._check_inner(thawed(autoencoder))
-        dtype = dtype_of(thawed(autoencoder).precision)
+        dtype = dtype_of_inner(autoencoder)
         X = check_data(self, X, dtype=dtype, reset=True, accept_sparse=False)
         shapes = self._checked_shapes(X.shape[1])
         if isinstance(autoencoder, FrozenEstimator):

@@ -34,7 +34,8 @@ class SparseAutoencoder(Autoencoder):
         What takes the place of the built-in encoder: a module from rows of width
         ``n_features_in_`` to codes of width ``n_components``, or a callable
         ``(n_features_in, n_components) -> module``. A module is copied, never changed; training
-        starts from its weights, and those with ``requires_grad=False`` stay. It leaves
+        starts from its weights, and those with ``requires_grad=False`` stay. What it learns must
+        be parameters or buffers: pickles hold nothing else. It leaves
         ``activation`` and ``hidden_layer_sizes`` to the built-in decoder alone; an encoder with a
         method ``make_decoder()``, as :class:`~sklearn_ae.modules.ConvEncoder` makes it, brings its
         own decoder, and then neither is used.

@@ -14,7 +14,8 @@ from torch import nn
 from sklearn_ae._compute._portable import portable, refill
 from sklearn_ae._compute._runtime import limited_threads
 from sklearn_ae._sklearn._checks import rolled_back
-from sklearn_ae._sklearn._compat import clone_parametrized
+from sklearn_ae._sklearn._compat import CallbackSupportMixin, clone_parametrized
+from sklearn_ae._sklearn._diagram import DiagramMixin
 from sklearn_ae._sklearn._version import __version__
 from sklearn_ae.modules._dense import DenseDecoder, DenseEncoder
 
@@ -26,7 +27,7 @@ def fitting(estimator):
         yield
 
 
-class PortableMixin:
+class PortableMixin(DiagramMixin, CallbackSupportMixin):
     """Keeps ``_trained``, the :class:`Trained` of an estimator, in copies and pickles."""
 
     def __sklearn_is_fitted__(self):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ae._sklearn._warnings import warn
@@ -29,9 +31,10 @@ def warn_of_scale(rows):
         )
 
 
-def warn_of_codes(estimator, silent, n_steps):
+def warn_of_codes(estimator, silent, n_rows):
     """Warn where most components never fire, or where the codes of most rows say nothing."""
-    if n_steps < _MANY_STEPS:
+    n_batches = math.ceil(n_rows / estimator.batch_size)
+    if n_batches * len(estimator.loss_curve_) < _MANY_STEPS:
         return
     dead, alpha = estimator.dead_components_, getattr(estimator, "alpha", 0)
     n_dead, n_all = int(dead.sum()), len(dead)

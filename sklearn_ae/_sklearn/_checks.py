@@ -11,11 +11,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_array, validate_data
 
-from sklearn_ae._sklearn._compat import (
-    InvalidParameterError,
-    check_n_features,
-    get_output_config,
-)
+from sklearn_ae._sklearn._compat import InvalidParameterError, check_n_features, get_output_config
 
 
 def check_data(

@@ -123,7 +123,7 @@ def copied_callbacks(recipe: Recipe) -> list[Any]:
         c if isinstance(c, tuple) and len(c) == 2 else (None, c) for c in recipe.callbacks or []
     ]
     for _, callback in named:
-        if not hasattr(callback, "on_train_begin"):
+        if not isinstance(callback, Callback):
             raise TypeError(
                 f"callbacks={recipe.callbacks!r} must hold skorch callbacks or tuples of a name "
                 f"and a callback, got {callback!r}. Those of scikit-learn go to set_callbacks."

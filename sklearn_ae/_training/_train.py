@@ -106,16 +106,12 @@ def _prepared(
     ):
         with global_generators(seeds["build"], rows.device), torch.device("cpu"):
             module = copy.deepcopy(start.module) if start else (build or architecture.build)()
-        net = _net_class(recipe)(
-            module,
-            Objective(recipe.loss, recipe.penalty, recipe.alpha),
-            recipe=recipe,
-            order=order,
-            noise=noise,
+        net = _net_of(
+            module, recipe, order, noise,
             split_seed=start.split_seed if start else seeds["split"],
             counts_codes=bool(recipe.verbose) or restarts,
             callbacks=callbacks,
-        ).initialize()
+        )  # fmt: skip
         if net.normalize_atoms_ is not None:
             net.normalize_atoms_()
         if start is not None:
@@ -128,8 +124,12 @@ def _prepared(
         net._set_training(False)
 
 
-def _net_class(recipe: Recipe) -> type[ReconstructionNet]:
-    return SupervisedNet if isinstance(recipe, SupervisedRecipe) else ReconstructionNet
+def _net_of(
+    module: nn.Module, recipe: Recipe, order: torch.Generator, noise: torch.Generator, **kwargs: Any
+) -> ReconstructionNet:
+    kind = SupervisedNet if isinstance(recipe, SupervisedRecipe) else ReconstructionNet
+    objective = Objective(recipe.loss, recipe.penalty, recipe.alpha)
+    return kind(module, objective, recipe=recipe, order=order, noise=noise, **kwargs).initialize()
 
 
 def _seeds(seed: int) -> dict[str, int]:
@@ -231,14 +231,8 @@ def _check_weights(net: ReconstructionNet) -> None:
 
 def restored_net(trained: Trained) -> ReconstructionNet:
     """Return a net that holds a trained network, its history and nothing else."""
-    recipe, device = trained.recipe, trained.usable_device
-    net = _net_class(recipe)(
-        trained.module,
-        Objective(recipe.loss, recipe.penalty, recipe.alpha),
-        recipe=recipe,
-        order=torch.Generator("cpu"),
-        noise=torch.Generator(device),
-    ).initialize()
+    order, noise = torch.Generator("cpu"), torch.Generator(trained.usable_device)
+    net = _net_of(trained.module, trained.recipe, order, noise)
     for epoch in trained.history:
         net.history.new_epoch()
         for name, value in epoch.items():

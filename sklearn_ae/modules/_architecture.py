@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any
@@ -22,7 +23,8 @@ class Architecture:
 
     The fields are parameters of :class:`~sklearn_ae.Autoencoder`, but for ``n_features`` and
     ``dtype``, the name of the type of weights and codes. ``features`` says which codes are given
-    out; it alone may differ between a network and its continuation.
+    out; it alone may differ between a network and its continuation. ``parts`` are copies of
+    encoder, decoder and activation, which the user may change after the fit.
     """
 
     n_features: int
@@ -34,17 +36,19 @@ class Architecture:
     decoder: Any = None
     dtype: str = "float32"
     features: str = field(default="code", compare=False)
+    parts: Any = field(default=None, compare=False)
 
     @classmethod
     def of(cls, estimator: Any, n_features: int) -> Architecture:
         """Read the parameters of an estimator."""
-        names = {f.name for f in fields(cls)} - {"n_features", "dtype"}
+        names = {f.name for f in fields(cls)} - {"n_features", "dtype", "parts"}
         params = {name: getattr(estimator, name) for name in names}
         params["hidden_layer_sizes"] = tuple(params["hidden_layer_sizes"])
         for name in ("activation", "encoder"):
             if isinstance(params[name], BaseEstimator):
                 params[name] = clone(params[name])
-        return cls(n_features, dtype=dtype_of(estimator.precision), **params)
+        parts = copy.deepcopy((params["encoder"], params["decoder"], params["activation"]))
+        return cls(n_features, dtype=dtype_of(estimator.precision), parts=parts, **params)
 
     def changed_from(self, other: Architecture) -> list[str]:
         """Name the parameters in which this one differs from the network of another."""
@@ -92,9 +96,17 @@ class Architecture:
         """Whether no module of the user's takes part, which might work in place."""
         return self.encoder is None and self.decoder is None
 
+    def code_names(self, encoder: Any) -> Sequence[Any]:
+        """Return what follows the prefix in the name of each code that an encoder gives out."""
+        if not self.gives_all:
+            return getattr(encoder, "code_names", range(self.n_components))
+        layers = enumerate(self.layer_widths)
+        return [f"_layer{i}_{k}" for i, width in layers for k in range(width)]
+
     def build(self) -> AutoencoderModule:
         """Build the network; modules that were given are copied, with what they share."""
-        encoder, decoder, activation = copy.deepcopy((self.encoder, self.decoder, self.activation))
+        parts = self.parts or (self.encoder, self.decoder, self.activation)
+        encoder, decoder, activation = copy.deepcopy(parts)
         encoder = _made(encoder, "encoder", self.n_features, self.n_components)
         decoder = _made(decoder, "decoder", self.n_features, self.n_components)
         hidden = "relu" if isinstance(activation, TopK) else activation
