@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from joblib.parallel import get_active_backend
@@ -93,6 +95,24 @@ def limited_threads(n_products: float) -> Iterator[None]:
             # of its siblings.
             if process.n_limited == 0 or (depth == 0 and not in_worker_thread):
                 torch.set_num_threads(process.n_threads)
+
+
+@contextmanager
+def held_interrupts() -> Iterator[None]:
+    """Let Ctrl-C wait until the block has ended."""
+    in_main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    if not (in_main and callable(handler)):
+        yield
+        return
+    held: list[Any] = []
+    signal.signal(signal.SIGINT, lambda *args: held.append(args))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if held:
+            handler(*held[0])
 
 
 def resolve_device(device: str | torch.device) -> torch.device:

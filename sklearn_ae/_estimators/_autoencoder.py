@@ -578,7 +578,6 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         return architecture, recipe, rows
 
     def _train(self, X, y, start, context, n_before=None, **changes):
-        # skorch takes a second to import; only training needs it.
         from sklearn_ae._training._train import train
 
         architecture, recipe, rows = self._prepared(X, start, **changes)

@@ -14,7 +14,7 @@ from torch import nn
 
 from sklearn_ae._compute._rows import LabeledRows, Rows
 from sklearn_ae._compute._runtime import resolve_device
-from sklearn_ae._estimators._inner import dtype_of_inner, thawed
+from sklearn_ae._estimators._inner import check_frozen, dtype_of_inner, thawed
 from sklearn_ae._estimators._patches import PatchFeatures
 from sklearn_ae._estimators._pretrained import pretrained_by, pretrained_module
 from sklearn_ae._estimators._trained import TrainedMixin, describe_module, fitting
@@ -155,13 +155,13 @@ class FineTuned(TrainedMixin, BaseEstimator):
         return self
 
     def _fit(self, X, y, sample_weight, context):
-        # skorch takes a second to import; only training needs it.
         from sklearn_ae._training._checks import check_finetuning
 
         heard = self._heard(X, y, sample_weight)
         self._check_parameters()
         rng = check_random_state(self.random_state)
         X = check_data(self, X, dtype=self._dtype(), reset=True)
+        check_frozen(self._inner(), heard["X"])
         X, labeled, y, weight = self._checked_target(X, y, sample_weight)
         target, weight = self._prepared(y, weight)
         split = self._split(target, rng) if self.early_stopping else None

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._estimators._autoencoder import Autoencoder
+from sklearn_ae._sklearn._compat import check_feature_names, check_n_features
 from sklearn_ae.modules._architecture import dtype_of
 
 
@@ -24,15 +25,12 @@ def dtype_of_inner(estimator):
     return trained.architecture.dtype if trained else dtype_of(getattr(inner, "precision", ""))
 
 
-def check_frozen(estimator, n_features):
-    """Refuse a frozen inner estimator that is not fitted, or on another number of columns."""
-    inner = thawed(estimator)
-    check_is_fitted(inner)
-    if inner.n_features_in_ != n_features:
-        raise ValueError(
-            f"autoencoder is frozen and was fitted on {inner.n_features_in_} features, but gets "
-            f"{n_features} here."
-        )
+def check_frozen(estimator, X):
+    """Refuse a frozen estimator that is not fitted, or on other columns, as its transform does."""
+    if isinstance(estimator, FrozenEstimator):
+        check_is_fitted(estimator)
+        check_feature_names(estimator.estimator, X, reset=False)
+        check_n_features(estimator.estimator, X, reset=False)
 
 
 def cloned(estimator, owner, random_state, allowed=(Autoencoder,)):

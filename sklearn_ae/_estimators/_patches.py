@@ -313,11 +313,10 @@ class PatchFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         dtype = dtype_of_inner(autoencoder)
         X = check_data(self, X, dtype=dtype, reset=True, accept_sparse=False)
         shapes = self._checked_shapes(X.shape[1])
-        if isinstance(autoencoder, FrozenEstimator):
-            check_frozen(autoencoder, math.prod(shapes["patch_size"]) * shapes["shape"][2])
-        elif self.verbose:
+        if self.verbose and not isinstance(autoencoder, FrozenEstimator):
             autoencoder.set_params(verbose=self.verbose)
         patches = self._sampled(X, **shapes, rng=rng)
+        check_frozen(autoencoder, patches)
         mean, whitening = self._whitening(patches)
         self.mean_, self.whitening_ = mean.astype(dtype), whitening.astype(dtype)
         return autoencoder, ((patches - mean) @ whitening).astype(dtype), shapes

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_ae._estimators._autoencoder import Autoencoder
 from sklearn_ae._estimators._denoising import DenoisingAutoencoder
-from sklearn_ae._estimators._inner import check_frozen, cloned, thawed
+from sklearn_ae._estimators._inner import cloned, thawed
 from sklearn_ae._estimators._patches import PatchFeatures
 from sklearn_ae._sklearn._callbacks import fit_as_task
 
@@ -80,11 +80,10 @@ def pretrained_by(owner, X, random_state, context):
     autoencoder = cloned(given, owner, random_state, (Autoencoder, PatchFeatures, Pipeline))
     steps = _steps(autoencoder, owner)
     _check_parts(owner, [thawed(step) for step in steps])
-    if isinstance(autoencoder, FrozenEstimator):
-        check_frozen(autoencoder, X.shape[1])
-    elif owner.pretrain:
+    trains = not isinstance(autoencoder, FrozenEstimator)
+    if trains and owner.pretrain:
         fit_as_task(context, owner, autoencoder, X, name="pretrain")
-    else:
+    elif trains:
         _initialize(steps, X)
     trained = [thawed(step)._trained for step in steps]
     return autoencoder, Pretrained(

@@ -196,8 +196,10 @@ class AutoencoderRegressor(RegressorMixin, FineTuned):
         y = y.reshape(len(y), -1)
         self._target_mean = np.average(y, axis=0, weights=weight)
         deviation = np.sqrt(np.average((y - self._target_mean) ** 2, axis=0, weights=weight))
-        self._target_scale = np.where(deviation > 0, deviation, 1.0)
-        return (y - self._target_mean) / self._target_scale, weight
+        # What rounding leaves of a constant column is no deviation; its mean is what is predicted.
+        least = len(y) * np.finfo(np.float64).eps * abs(self._target_mean)
+        self._target_scale = scale = np.where(deviation > least, deviation, 0.0)
+        return (y - self._target_mean) / np.where(scale, scale, 1.0), weight
 
     def _n_outputs(self, target):
         return target.shape[1]

@@ -17,12 +17,14 @@ from sklearn_ae._sklearn._checks import rolled_back
 from sklearn_ae._sklearn._compat import CallbackSupportMixin, clone_parametrized
 from sklearn_ae._sklearn._diagram import DiagramMixin
 from sklearn_ae._sklearn._version import __version__
+from sklearn_ae._training._trained import import_training
 from sklearn_ae.modules._dense import DenseDecoder, DenseEncoder
 
 
 @contextmanager
 def fitting(estimator):
     """Roll an estimator back when its fit fails, and take one thread where more would hang."""
+    import_training()
     with limited_threads(math.inf), rolled_back(estimator):
         yield
 
@@ -34,7 +36,11 @@ class PortableMixin(DiagramMixin, CallbackSupportMixin):
         return "_trained" in vars(self)
 
     def __sklearn_clone__(self):
-        copied = clone_parametrized(self)
+        try:
+            copied = clone_parametrized(self)
+        except TypeError as error:
+            _name_callback(self, error)
+            raise
         parts = [getattr(self, name, None) for name in ("encoder", "decoder")]
         if all(isinstance(part, nn.Module) for part in parts):
             # Copied together, so that a layer or a weight that they share stays shared.
@@ -100,6 +106,19 @@ class TrainedMixin(PortableMixin):
                 "the fitted network, which partial_fit and warm_start go on with. Call fit with "
                 "warm_start=False to start anew."
             )
+
+
+def _name_callback(estimator, error):
+    """Say which of the callbacks it is that can't be copied, if it is one."""
+    for callback in getattr(estimator, "callbacks", None) or ():
+        try:
+            copy.deepcopy(callback)
+        except TypeError:
+            kind = type(callback[1] if isinstance(callback, tuple) else callback).__name__
+            raise TypeError(
+                f"callbacks of {type(estimator).__name__} holds {kind}, which can't be copied, so "
+                f"the estimator can't be cloned: {error}."
+            ) from error
 
 
 def describe_module(name, module):

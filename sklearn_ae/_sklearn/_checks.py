@@ -12,6 +12,7 @@ import torch
 from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_ae._sklearn._compat import InvalidParameterError, check_n_features, get_output_config
+from sklearn_ae._sklearn._explain import explained
 
 
 def check_data(
@@ -50,7 +51,7 @@ def check_data(
         if X.device.type != "cpu":
             return _check_device_tensor(estimator, X.detach(), dtype=dtype, reset=reset)
         X = _as_array(X)
-    with _quiet_overflow():
+    with _quiet_overflow(), explained(estimator, X):
         return validate_data(estimator, X, accept_sparse=accept_sparse, dtype=dtype, reset=reset)
 
 
@@ -58,7 +59,7 @@ def check_codes(estimator: Any, X: Any, *, dtype: str, n_components: int) -> Any
     """Validate codes that are to be decoded."""
     if isinstance(X, torch.Tensor):
         X = _as_array(X)
-    with _quiet_overflow():
+    with _quiet_overflow(), explained(estimator, X):
         X = check_array(X, accept_sparse="csr", dtype=dtype, estimator=estimator, input_name="X")
     if X.shape[1] != n_components:
         raise ValueError(

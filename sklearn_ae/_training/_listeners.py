@@ -11,6 +11,7 @@ from typing import Any
 
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
 
+from sklearn_ae._sklearn._checks import check_object
 from sklearn_ae._training._recipe import Recipe
 from sklearn_ae._training._revival import restart
 
@@ -123,6 +124,7 @@ def copied_callbacks(recipe: Recipe) -> list[Any]:
         c if isinstance(c, tuple) and len(c) == 2 else (None, c) for c in recipe.callbacks or []
     ]
     for _, callback in named:
+        check_object(callback, "callbacks")
         if not isinstance(callback, Callback):
             raise TypeError(
                 f"callbacks={recipe.callbacks!r} must hold skorch callbacks or tuples of a name "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,7 +17,12 @@ from torch import nn
 from sklearn_ae._compute._activity import inspect_codes
 from sklearn_ae._compute._inference import DenseCollector, SparseCollector, apply_in_batches
 from sklearn_ae._compute._rows import Rows
-from sklearn_ae._compute._runtime import global_generators, limited_threads, resolve_device
+from sklearn_ae._compute._runtime import (
+    global_generators,
+    held_interrupts,
+    limited_threads,
+    resolve_device,
+)
 from sklearn_ae._training._recipe import Recipe
 from sklearn_ae.modules._architecture import Architecture
 
@@ -87,7 +93,7 @@ class Trained:
     @cached_property
     def net(self) -> Any:
         """The skorch net around the network."""
-        # skorch takes a second to import.
+        import_training()
         from sklearn_ae._training._train import restored_net
 
         return restored_net(self)
@@ -164,6 +170,16 @@ class Trained:
         made = replace(self, architecture=architecture, weights=weights, optimizer=None)
         vars(made).update(module=module)
         return made
+
+
+def import_training() -> None:
+    """Import what trains, which takes a second, whole: half an import breaks all later ones."""
+    if "sklearn_ae._training._finetune" not in sys.modules:
+        with held_interrupts():
+            import sklearn_ae._training._finetune  # noqa: F401
+
+            # Torch imports its compiler when the first optimizer is made.
+            torch.optim.SGD([torch.zeros(1)])
 
 
 def rows_for(
