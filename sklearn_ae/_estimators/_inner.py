@@ -29,7 +29,8 @@ def check_frozen(estimator, X):
     """Refuse a frozen estimator that is not fitted, or on other columns, as its transform does."""
     if isinstance(estimator, FrozenEstimator):
         check_is_fitted(estimator)
-        check_feature_names(estimator.estimator, X, reset=False)
+        if hasattr(X, "columns"):
+            check_feature_names(estimator.estimator, X, reset=False)
         check_n_features(estimator.estimator, X, reset=False)
 
 

@@ -49,12 +49,17 @@ def _resolved(part: Any, named: dict[str, Any], name: str, device: torch.device)
     check_object(part, name)
     if isinstance(part, str):
         return named[part]()
-    part = (
-        copy.deepcopy(part).to(device) if isinstance(part, nn.Module) else clone(part, safe=False)
-    )
+    part = copied_part(part, device)
     if hasattr(part, "_parameter_constraints"):
         part._validate_params()
     return part
+
+
+def copied_part(part: Any, device: torch.device) -> Any:
+    """Copy a part that was given, a module to the device."""
+    return (
+        copy.deepcopy(part).to(device) if isinstance(part, nn.Module) else clone(part, safe=False)
+    )
 
 
 def _check_architecture(architecture: Architecture) -> None:
@@ -142,7 +147,7 @@ def check_finetuning(recipe: SupervisedRecipe, rows: Rows, encoder: nn.Module | 
     with torch.no_grad():
         if recipe.augmentation is not None:
             generator = torch.Generator(x.device).manual_seed(0)
-            changed = recipe.augmentation(x.clone(), generator)
+            changed = copy.deepcopy(recipe.augmentation)(x.clone(), generator)
             _check_batch(changed, x, f"augmentation={recipe.augmentation!r}")
         if encoder is not None:
             encoder = copy.deepcopy(encoder).to(x).eval()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
 from sklearn_ae._compute._rows import LabeledRows
+from sklearn_ae._training._checks import copied_part
 from sklearn_ae._training._recipe import SupervisedRecipe
 from sklearn_ae._training._supervised import standardize_codes
 from sklearn_ae._training._train import train
@@ -48,6 +50,7 @@ def fine_tune(
     trained : Trained
         The trained network.
     """
+    recipe = replace(recipe, augmentation=copied_part(recipe.augmentation, rows.device))
     modules = [module.to(rows.device, rows.dtype) for module in pretrained.copies()]
     encoder, _ = chained(modules, pretrained.logits, decodes=False)
     last = pretrained.stages[-1]
