@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from sklearn_ae._compute._rows import Rows
 from sklearn_ae._compute._runtime import PRECISIONS, resolve_device
-from sklearn_ae._estimators._trained import TrainedMixin, describe_module, fitting
+from sklearn_ae._estimators._base import TrainedMixin, describe_module, fitting
 from sklearn_ae._estimators._warnings import warn_of_codes, warn_of_scale, warn_unfinished
 from sklearn_ae._sklearn._callbacks import epoch_tasks
 from sklearn_ae._sklearn._checks import check_codes, check_data, check_sparse_output, check_widths

@@ -14,10 +14,10 @@ from torch import nn
 
 from sklearn_ae._compute._rows import LabeledRows, Rows
 from sklearn_ae._compute._runtime import resolve_device
+from sklearn_ae._estimators._base import TrainedMixin, describe_module, fitting
 from sklearn_ae._estimators._inner import check_frozen, dtype_of_inner, thawed
 from sklearn_ae._estimators._patches import PatchFeatures
 from sklearn_ae._estimators._pretrained import pretrained_by, pretrained_module
-from sklearn_ae._estimators._trained import TrainedMixin, describe_module, fitting
 from sklearn_ae._estimators._warnings import warn_unfinished
 from sklearn_ae._sklearn._callbacks import epoch_tasks
 from sklearn_ae._sklearn._checks import check_data, check_widths

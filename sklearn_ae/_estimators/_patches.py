@@ -14,9 +14,9 @@ from sklearn.utils.random import sample_without_replacement
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._compute._rows import as_tensor
+from sklearn_ae._estimators._base import PortableMixin, fitting
 from sklearn_ae._estimators._inner import check_frozen, cloned, dtype_of_inner, thawed
 from sklearn_ae._estimators._sparse import SparseAutoencoder
-from sklearn_ae._estimators._trained import PortableMixin, fitting
 from sklearn_ae._sklearn._callbacks import fit_as_task
 from sklearn_ae._sklearn._checks import check_data
 from sklearn_ae._sklearn._compat import (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +17,7 @@ from sklearn_ae._compute._runtime import resolve_precision
 from sklearn_ae._training._listeners import hears_batches, was_raised
 from sklearn_ae._training._objective import DivergenceError, Objective
 from sklearn_ae._training._recipe import Recipe
+from sklearn_ae._training._schedule import LinearSchedule
 
 OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD"}
 
@@ -93,6 +93,7 @@ class ReconstructionNet(NeuralNet):
         self.hears_batches_ = any(hears_batches(callback) for _, callback in self.callbacks_)
         self.autocast_ = resolve_precision(self.recipe.precision, self.noise.device)
         self.best_losses_: dict[str, float] = {}
+        self.schedule_: LinearSchedule | None = None
         self.module_.code_dropout.rate = self.recipe.dropout
         # What brings the decoder's atoms to unit norm, where the penalty needs it.
         normalize = getattr(self.module_.decoder, "normalize_atoms", None)
@@ -135,8 +136,9 @@ class ReconstructionNet(NeuralNet):
         """Return batches, shuffled for training."""
         rows = self.get_dataset(dataset)
         batches = Batches(rows, self.batch_size, self.order if training else None)
-        if training:
-            self.steps_, self.n_steps_ = itertools.count(), self.max_epochs * len(batches)
+        if training and self.recipe.learning_rate_schedule == "linear":
+            n_steps = self.max_epochs * len(batches)
+            self.schedule_ = LinearSchedule(self.optimizer_, self.lr, n_steps)
         return batches
 
     def infer(self, x: Any, **fit_params: Any) -> tuple[Any, ...]:
@@ -174,10 +176,8 @@ class ReconstructionNet(NeuralNet):
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take one step of the optimizer."""
-        if self.recipe.learning_rate_schedule == "linear":
-            remaining = 1 - next(self.steps_) / self.n_steps_
-            for group in self.optimizer_.param_groups:
-                group["lr"] = remaining * group.get("initial_lr", self.lr)
+        if self.schedule_ is not None:
+            self.schedule_.next_step()
         if self.hears_batches_:
             self._set_training(True)
         x, target = batch

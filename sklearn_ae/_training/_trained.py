@@ -6,7 +6,7 @@ import copy
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -154,9 +154,10 @@ class Trained:
             return None
         return [epoch.get(name, np.nan) for epoch in self.history]
 
-    def to_keep(self) -> Trained:
-        """Return what a pickle holds."""
-        return self if self.recipe.keep_optimizer else replace(self, optimizer=None)
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: the fields, no network, and the optimizer where it counts."""
+        state = {f.name: getattr(self, f.name) for f in fields(self)}
+        return state if self.recipe.keep_optimizer else state | {"optimizer": None}
 
     def copied(self) -> Trained:
         """Return a copy that shares no array with the network, which may be trained further."""

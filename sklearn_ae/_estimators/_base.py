@@ -54,10 +54,7 @@ class PortableMixin(DiagramMixin, CallbackSupportMixin):
         return copied
 
     def __getstate__(self):
-        state = dict(super().__getstate__())
-        if "_trained" in state:
-            state["_trained"] = state["_trained"].to_keep()
-        return portable(state) | {"_sklearn_ae_version": __version__}
+        return portable(dict(super().__getstate__())) | {"_sklearn_ae_version": __version__}
 
     def __setstate__(self, state):
         saved = state.pop("_sklearn_ae_version", "unknown")
