@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 
 from sklearn_ae._compute._rows import Rows
+from sklearn_ae.modules._activations import activate
 from sklearn_ae.modules._dense import start_as_transpose
 
 # Rows that the start and new starts are made from.
@@ -19,7 +21,7 @@ _FEWEST = 3
 
 
 @torch.no_grad()
-def start_alive(net: Any, rows: Rows) -> None:
+def start_alive(net: Any) -> None:
     """Let every component begin with as good a chance as any other to be among the strongest.
 
     Encoder and decoder start as mirrors, with atoms of unit norm; the biases take the mean of the
@@ -29,11 +31,28 @@ def start_alive(net: Any, rows: Rows) -> None:
     encoder, decoder = net.module_.encoder, net.module_.decoder
     decoder.normalize_atoms()
     start_as_transpose(encoder, decoder)
-    x = rows.sample(_N_ROWS)
-    layer, mean = encoder.layers[-1], x.mean(dim=0)
-    layer.bias.copy_(-(layer.weight @ encoder.last_input(x).mean(dim=0)))
-    logits = net.recipe.gives_logits
-    decoder.layers[-1].bias.copy_(mean.clamp(0.01, 0.99).logit() if logits else mean)
+    encoder.layers[-1].bias.zero_()
+
+
+@torch.no_grad()
+def start_centered(net: Any, rows: Rows, has_own_decoder: bool) -> None:
+    """Let pre-activations and output begin around the mean of the data, as if it were 0.
+
+    Gradients on data whose mean is not 0 move all units along it, and many so far that they never
+    fire again. A penalty that has a target, ``rho``, begins there.
+    """
+    encoder, mean = net.module_.encoder, rows.column_mean()
+    if has_own_decoder:
+        wanted = mean.clamp(0.01, 0.99).logit() if net.recipe.gives_logits else mean
+        net.module_.decoder.layers[-1].bias.copy_(wanted)
+    encoder.layers[0].center = mean
+    x = rows.sample(min(_N_ROWS, max(_FEWEST, _MAX_ENTRIES // rows.n_features)))
+    for layer in encoder.layers:
+        layer.bias.add_(layer.bias - layer(x).mean(dim=0))
+        x = activate(encoder.hidden_activation, layer(x))
+    rho = getattr(net.recipe.penalty, "rho", None)
+    if net.recipe.alpha and rho is not None and encoder.activation == "sigmoid":
+        encoder.layers[-1].bias.add_(math.log(rho / (1 - rho)))
 
 
 @torch.no_grad()
@@ -53,7 +72,7 @@ def restart(net: Any, rows: Rows, dead: torch.Tensor) -> None:
     n_rows = min(_N_ROWS, max(_FEWEST, _MAX_ENTRIES // len(dead)))
     drawn = torch.randperm(len(rows), generator=generator, device=generator.device)[:n_rows]
     x = rows.dense(drawn)
-    hidden, codes = module.encoder.last_input(x), module.encoder(x)
+    hidden, codes = layer.centered(module.encoder.last_input(x)), module.encoder(x)
     missed = x - net.recipe.in_units_of_X(module.decoder(codes))
     errors = missed.square().sum(dim=1)
     if not alive.any() or not errors.any():

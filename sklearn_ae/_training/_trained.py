@@ -25,6 +25,7 @@ from sklearn_ae._compute._runtime import (
 )
 from sklearn_ae._training._recipe import Recipe
 from sklearn_ae.modules._architecture import Architecture
+from sklearn_ae.modules._dense import is_centered, set_center
 
 # What of skorch's history is kept.
 _RECORDED = ("train_loss", "train_penalty", "valid_loss")
@@ -203,10 +204,14 @@ def rows_for(
 
 def described(net: Any, architecture: Any, start: Trained | None = None) -> Trained:
     """Return what a net has learned, after the training that it went on from."""
-    module, states = net.module_, net.optimizer_.state
+    states, module = net.optimizer_.state, net.module_
+    if is_centered(module):
+        # Training goes on.
+        module = copy.deepcopy(module)
+        set_center(module, None)
     optimizer = {
         name: {key: _array(v) for key, v in states[p].items() if isinstance(v, torch.Tensor)}
-        for name, p in module.named_parameters()
+        for name, p in net.module_.named_parameters()
         if p in states
     }
     history = [{key: row[key] for key in _RECORDED if key in row} for row in net.history]

@@ -19,7 +19,12 @@ from sklearn_ae.modules._activations import Activation, activate
 
 
 class _Dense(nn.Module):
-    """``x @ weight.mT + bias``; a row of the weight is what one unit looks for."""
+    """``x @ weight.mT + bias``; a row of the weight is what one unit looks for.
+
+    In training ``center`` is taken off x: a weight then moves no pre-activation along the mean.
+    """
+
+    center: torch.Tensor | None
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
@@ -28,11 +33,31 @@ class _Dense(nn.Module):
             torch.empty(n_out, n_in, dtype=torch.float32).uniform_(-bound, bound)
         )
         self.bias = nn.Parameter(torch.empty(n_out, dtype=torch.float32).uniform_(-bound, bound))
+        self.register_buffer("center", None)
 
     def forward(self, x: Any) -> torch.Tensor:
         if sparse.issparse(x):
-            return _SparseProduct.apply(x, self.weight) + self.bias
-        return _affine(x, self.weight.mT, self.bias)
+            bias = self.bias if self.center is None else self.bias - self.weight @ self.center
+            return _SparseProduct.apply(x, self.weight) + bias
+        return _affine(self.centered(x), self.weight.mT, self.bias)
+
+    def centered(self, x: torch.Tensor) -> torch.Tensor:
+        return x if self.center is None else x - self.center
+
+    @torch.no_grad()
+    def set_center(self, center: torch.Tensor | None) -> None:
+        """Take another point off x, or none, and make up for it in the bias."""
+        if self.center is not None:
+            self.bias.sub_(self.weight @ self.center)
+        if center is not None:
+            self.bias.add_(self.weight @ center)
+        self.center = center
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        # A checkpoint of training has a center, a trained network has none.
+        center = state_dict.get(f"{prefix}center")
+        self.center = None if center is None else center.to(self.bias, copy=True)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 class _Atoms(nn.Module):
@@ -284,3 +309,14 @@ def start_as_transpose(encoder: DenseEncoder, decoder: DenseDecoder) -> None:
         if layer.weight is not atoms.weight:
             n_out, n_in = layer.weight.shape
             layer.weight.copy_(atoms.weight * min(1.0, 2 * n_in / n_out))
+
+
+def is_centered(module: Any) -> bool:
+    """Whether the encoder of a network takes a center off its input, as in training."""
+    return isinstance(module.encoder, DenseEncoder) and module.encoder.layers[0].center is not None
+
+
+def set_center(module: Any, center: torch.Tensor | None) -> None:
+    """Let the encoder of a network take another point off its input, or none: codes stay as is."""
+    if isinstance(module.encoder, DenseEncoder):
+        cast("_Dense", module.encoder.layers[0]).set_center(center)
