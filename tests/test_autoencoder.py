@@ -1,12 +1,11 @@
 """The behavior of the estimators, against hand-written NumPy and torch."""
 
 import copy
-import inspect
 import io
 import pickle
 import random
 from concurrent.futures import ThreadPoolExecutor
-from itertools import cycle, pairwise
+from itertools import cycle, pairwise, product
 
 import cloudpickle
 import joblib
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit
 from sklearn.base import clone
 from skorch.callbacks import Callback
 from torch import nn
@@ -55,18 +55,14 @@ def held(monkeypatch):
     return splits
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
 ACTIVATIONS = {
     "relu": lambda x: np.maximum(x, 0),
-    "sigmoid": sigmoid,
+    "sigmoid": expit,
     "tanh": np.tanh,
     "identity": lambda x: x,
     "leaky_relu": lambda x: np.where(x > 0, x, 0.01 * x),
     "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
-    "silu": lambda x: x * sigmoid(x),
+    "silu": lambda x: x * expit(x),
     "softplus": lambda x: np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0),
 }
 
@@ -108,9 +104,6 @@ def forward(estimator, X, activation="relu"):
     return H, out @ weight + bias
 
 
-# -------------------------------------------------------------------------------- looking
-
-
 SHAPES = [((), False), ((7, 5), True), ((), True), ((7, 5), False)]
 
 
@@ -135,7 +128,7 @@ def test_scores_by_hand(X01, loss):
     """The score is minus the mean squared error, whatever the loss is."""
     estimator = small(loss=loss).fit(X01)
     _, out = forward(estimator, X01)
-    out = sigmoid(out) if loss == "binary_cross_entropy" else out
+    out = expit(out) if loss == "binary_cross_entropy" else out
     assert_allclose(estimator.reconstruct(X01), out, rtol=1e-4, atol=1e-5)
     expected = -((out - X01) ** 2).mean(axis=1)
     assert_allclose(estimator.score_samples(X01), expected, rtol=1e-4, atol=1e-6)
@@ -149,29 +142,17 @@ def test_scores_by_hand(X01, loss):
 
 def test_components(X):
     estimator = small().fit(X)
-    assert estimator.components_.shape == (6, 8)
-    weight, bias = layers(estimator.net_.module_.encoder)[0]
+    ((weight, _),) = layers(estimator.net_.module_.encoder)
+    assert weight.shape == (6, 8)
     assert_array_equal(estimator.components_, weight.astype(np.float32))
-    expected = np.maximum(X @ estimator.components_.T + bias, 0)
-    assert_allclose(estimator.transform(X), expected, rtol=1e-4, atol=1e-5)
     for params in ({"hidden_layer_sizes": (5,)}, {"encoder": nn.Linear}):
-        other = small(**params).fit(X)
         with pytest.raises(AttributeError, match="one dense layer"):
-            _ = other.components_
-
-
-def test_double_precision_comes_out_as_such(X):
-    double = small(precision="float64").fit(X)
-    for look in (double.transform, double.reconstruct, double.score_samples):
-        assert look(X).dtype == np.float64
-    assert double.components_.dtype == np.float64
+            _ = small(**params).fit(X).components_
 
 
 def test_attributes_after_fit(make, X):
     estimator = make(max_epochs=3)
     assert estimator.fit(X) is estimator
-    assert estimator.n_features_in_ == 8
-    assert not hasattr(estimator, "feature_names_in_")
     assert estimator.n_iter_ == len(estimator.loss_curve_) == 3
     assert all(type(loss) is float for loss in estimator.loss_curve_)
     assert estimator.validation_loss_curve_ is None
@@ -186,9 +167,6 @@ def test_attributes_after_fit(make, X):
         make.cls(3, (5,))
 
 
-# ------------------------------------------------------------------------------- training
-
-
 def objective_by_hand(estimator, X, activation, loss, penalty, alpha):
     codes, out = forward(estimator, X, activation)
     return LOSSES[loss](out, X).sum(axis=1).mean() + alpha * PENALTIES[penalty](codes)
@@ -198,9 +176,8 @@ def objective_by_hand(estimator, X, activation, loss, penalty, alpha):
     ("loss", "penalty", "alpha", "batch_size"),
     [
         ("squared_error", "l1", 0.7, 7),
-        ("squared_error", "l2", 0, 40),
+        ("squared_error", "l2", 0.7, 40),
         ("binary_cross_entropy", "l2", 0.7, 7),
-        ("binary_cross_entropy", "l1", 0, 7),
         ("huber", "l1", 0.7, 40),
         # The mean activation of KL is that of a batch.
         ("huber", "kl", 0.7, 40),
@@ -214,17 +191,6 @@ def test_loss_curve_by_hand(X01, loss, penalty, alpha, batch_size):
     estimator = small(SparseAutoencoder, batch_size=batch_size, **params, **STILL).fit(X)
     expected = objective_by_hand(estimator, X, activation, loss, penalty, alpha)
     assert_allclose(estimator.loss_curve_, [expected] * 2, rtol=1e-5)
-
-
-@pytest.mark.parametrize("callbacks", [None, "some"])
-def test_alpha_does_not_depend_on_batch_size_or_number_of_rows(X, callbacks):
-    params = {"n_components": 20, "alpha": 3, "callbacks": callbacks and [Callback()], **STILL}
-    curves = [
-        small(SparseAutoencoder, batch_size=batch_size, **params).fit(rows).loss_curve_
-        for batch_size in (3, 16, 39, 40, 1000)
-        for rows in (X, np.tile(X, (3, 1)))
-    ]
-    assert_allclose(curves, np.full_like(curves, curves[0][0]), rtol=1e-5)
 
 
 def test_validation_loss_by_hand(X, held):
@@ -242,31 +208,16 @@ def test_validation_loss_by_hand(X, held):
     assert all(loss > 1.05 * plain for loss in estimator.loss_curve_)
 
 
-def test_dropout_and_corruption_in_expectation():
+def test_dropout_in_expectation():
+    """Dropped and rescaled codes add half their variance times the atoms; the penalty is of all."""
     X = np.random.RandomState(0).normal(size=(20_000, 8))
-
-    def plain_and_growth(params, strength):
-        plain = small(**params, **STILL).fit(X)
-        regularized = small(**params, **strength, **STILL).fit(X)
-        return plain, regularized.loss_curve_[0] - plain.loss_curve_[0]
-
-    # Dropped and rescaled codes add half their variance times the atoms; the penalty is of all.
-    plain, growth = plain_and_growth({"alpha": 2, "penalty": "l2"}, {"dropout": 0.3})
+    params = {"alpha": 2, "penalty": "l2", **STILL}
+    plain, dropped = (small(dropout=dropout, **params).fit(X) for dropout in (0, 0.3))
     codes, _ = forward(plain, X)
     norms = (layers(plain.net_.module_.decoder)[0][0] ** 2).sum(axis=1)
     extra = 0.5 * (codes**2 * norms).sum(axis=1).mean() * 0.3 / 0.7
     assert extra > 0.05 * plain.loss_curve_[0]
-    assert_allclose(growth, extra, rtol=0.05)
-
-    # Gaussian noise at the input of a linear network, against the clean target.
-    gaussian = {"corruption": "gaussian", "corruption_level": 0.5}
-    plain, growth = plain_and_growth({"activation": "identity"}, gaussian)
-    (encoder, _), (decoder, _) = (
-        layers(getattr(plain.net_.module_, part))[0] for part in ("encoder", "decoder")
-    )
-    extra = 0.5 * 0.5**2 * ((encoder.T @ decoder) ** 2).sum()
-    assert extra > 0.01 * plain.loss_curve_[0]
-    assert_allclose(growth, extra, rtol=0.05)
+    assert_allclose(dropped.loss_curve_[0] - plain.loss_curve_[0], extra, rtol=0.05)
 
 
 def new_parts(dtype=torch.float32):
@@ -327,8 +278,7 @@ def assert_trained_like(estimator, encoder, decoder, curve, tolerance):
 @pytest.mark.parametrize(
     ("params", "precision", "callbacks"),
     [
-        ({}, "float32", None),
-        ({}, "float64", "some"),
+        ({}, "float32", "some"),
         ({"learning_rate_schedule": "constant"}, "float64", None),
         ({"optimizer": "sgd", "learning_rate": 0.01}, "float64", "some"),
         ({"optimizer": "adamw", "weight_decay": 0.5, "learning_rate": 0.01}, "float64", None),
@@ -337,7 +287,6 @@ def assert_trained_like(estimator, encoder, decoder, curve, tolerance):
         ({"alpha": 0.3}, "float64", "some"),
         ({"alpha": 0.3, "loss": "huber", "learning_rate": 0.01}, "float64", None),
         ({"loss": "binary_cross_entropy", "learning_rate": 0.01}, "float64", None),
-        ({"loss": "binary_cross_entropy", "learning_rate_schedule": "constant"}, "float32", "some"),
     ],
     ids=str,
 )
@@ -348,6 +297,8 @@ def test_fit_is_a_plain_torch_loop(X01, params, precision, callbacks):
     estimator = small(max_epochs=10, precision=precision, **given, **params).fit(X)
     expected = train_by_hand(encoder, decoder, X, **params)
     assert_trained_like(estimator, *expected, 1e-5 if precision == "float32" else 1e-9)
+    for look in (estimator.transform, estimator.reconstruct, estimator.score_samples):
+        assert look(X).dtype == precision
     assert not torch.equal(expected[0][0].weight, encoder[0].weight)
 
 
@@ -363,38 +314,33 @@ def test_fit_of_the_built_in_parts_is_a_plain_torch_loop(X, tied, alpha, hidden)
     by_hand = {"alpha": alpha, "learning_rate": 0.01, "max_epochs": 8, "unit_norm": alpha > 0}
     expected = train_by_hand(start.encoder, start.decoder, X, **by_hand)
     assert_trained_like(estimator, *expected, 1e-8)
+    assert hidden or estimator.components_.dtype == np.float64
 
 
 def test_unit_norm_of_a_decoder_of_the_users(X):
     class Normalized(nn.Linear):
-        def __init__(self, n_features_in, n_components):
-            super().__init__(n_components, n_features_in)
-
         def normalize_atoms(self):
             with torch.no_grad():
                 self.weight /= self.weight.norm(dim=0)
 
-    def norms(decoder):
-        params = {"decoder": decoder, "max_epochs": 3, "learning_rate": 0.1}
+    def norms(cls):
+        params = {"decoder": lambda d, k: cls(k, d), "max_epochs": 3, "learning_rate": 0.1}
         module = small(SparseAutoencoder, **params).fit(X).net_.module_
         return module.decoder.weight.detach().norm(dim=0).numpy()
 
     assert_allclose(norms(Normalized), 1, rtol=1e-5)
-    plain = norms(lambda n_features, n_codes: nn.Linear(n_codes, n_features))
-    assert np.abs(plain - 1).max() > 0.1
+    assert np.abs(norms(nn.Linear) - 1).max() > 0.1
 
 
-def test_learning_rate_falls_to_zero_by_step(X, monkeypatch):
+def test_learning_rate_falls_to_zero_by_step(X):
     rates = []
 
-    def recorded(self, *args, **kwargs):
-        result = step(self, *args, **kwargs)
-        rates.append(self.optimizer_.param_groups[0]["lr"])
-        return result
+    class Rates(Callback):
+        def on_batch_end(self, net, **kwargs):
+            rates.append(net.optimizer_.param_groups[0]["lr"])
 
-    step = ReconstructionNet.train_step
-    monkeypatch.setattr(ReconstructionNet, "train_step", recorded)
-    estimator = small(max_epochs=4, batch_size=10, learning_rate=0.2).fit(X).partial_fit(X)
+    params = {"max_epochs": 4, "batch_size": 10, "learning_rate": 0.2, "callbacks": [Rates()]}
+    estimator = small(**params).fit(X).partial_fit(X)
     estimator.set_params(learning_rate_schedule="constant", learning_rate=0.1).fit(X)
     assert_allclose(rates, np.r_[0.2 * (1 - np.arange(16) / 16), [0.2] * 4, [0.1] * 16])
 
@@ -464,15 +410,11 @@ def test_warm_start(X):
     assert again.fit(X).loss_curve_ == small(SparseAutoencoder).fit(X).loss_curve_ == first
 
 
-# ---------------------------------------------------------------------------------- parts
-
-
 def test_parts_by_callables(X):
     asked = []
 
-    def part(n_features_in, n_components):
-        asked.append((n_features_in, n_components))
-        sizes = (n_features_in, n_components)
+    def part(*sizes):
+        asked.append(sizes)
         return nn.Linear(*(sizes if len(asked) == 1 else sizes[::-1]))
 
     estimator = small(encoder=part, decoder=part).fit(X)
@@ -480,10 +422,6 @@ def test_parts_by_callables(X):
     with torch.no_grad():
         expected = estimator.net_.module_.encoder(torch.tensor(X)).numpy()
     assert_allclose(estimator.transform(X), expected, rtol=1e-5, atol=1e-6)
-    # What a callable draws is decided by random_state alone.
-    codes = [small(encoder=nn.Linear, random_state=seed).fit_transform(X) for seed in (0, 0, 1)]
-    assert_array_equal(codes[0], codes[1])
-    assert not np.array_equal(codes[0], codes[2])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -508,6 +446,7 @@ def test_a_module_is_where_training_starts(X, dtype):
         assert all(torch.equal(part.state_dict()[name], state[name]) for name in state)
         assert all(p.grad is None for p in part.parameters())
     assert estimator.encoder is encoder
+    assert encoder.training
 
 
 def test_a_custom_decoder_gives_logits_under_cross_entropy(X01):
@@ -516,33 +455,15 @@ def test_a_custom_decoder_gives_logits_under_cross_entropy(X01):
     codes = torch.tensor(estimator.transform(X01))
     with torch.no_grad():
         logits = estimator.net_.module_.decoder(codes).numpy()
-    assert_allclose(estimator.inverse_transform(codes.numpy()), sigmoid(logits), rtol=1e-4)
-    assert_allclose(estimator.reconstruct(X01), sigmoid(logits), rtol=1e-4)
+    assert_allclose(estimator.inverse_transform(codes.numpy()), expit(logits), rtol=1e-4)
+    assert_allclose(estimator.reconstruct(X01), expit(logits), rtol=1e-4)
 
 
-def test_topk_has_relu_in_the_hidden_layers(X):
-    estimator = small(hidden_layer_sizes=(30,), activation=TopK(k=2)).fit(X)
-    codes = estimator.transform(X)
-    assert ((codes > 0).sum(axis=1) <= 2).all()
-    assert (codes > 0).sum(axis=1).max() == 2
-    (weight, bias), (last, last_bias) = layers(estimator.net_.module_.encoder)
-    dense = np.maximum(X @ weight.T + bias, 0) @ last.T + last_bias
-    kept = np.where(dense >= np.sort(dense, axis=1)[:, [-2]], np.maximum(dense, 0), 0)
-    assert_allclose(codes, kept, rtol=1e-4, atol=1e-5)
-
-
-# --------------------------------------------------------------------------- randomness
-
-
-class Dropping(nn.Module):
+class Dropping(nn.Sequential):
     """Draws its masks from torch's global generator, as modules do."""
 
     def __init__(self, n_features_in, n_components):
-        super().__init__()
-        self.layer = nn.Linear(n_features_in, n_components)
-
-    def forward(self, x):
-        return nn.functional.dropout(self.layer(x), 0.5, training=self.training)
+        super().__init__(nn.Linear(n_features_in, n_components), nn.Dropout(0.5))
 
 
 class Draws(Callback):
@@ -567,7 +488,6 @@ SEEDED = {
     "user's class": Autoencoder(encoder=Dropping),
     "user's module": SparseAutoencoder(encoder=nn.Linear(8, 6)),
     "float64": Autoencoder(precision="float64"),
-    "batch norm": Autoencoder(encoder=nn.Sequential(nn.Linear(8, 6), nn.BatchNorm1d(6))),
     "both parts": Autoencoder(
         encoder=nn.Linear, decoder=linear_decoder, loss="binary_cross_entropy"
     ),
@@ -581,6 +501,7 @@ def global_states():
     return str([*states, random.getstate()])
 
 
+@pytest.mark.filterwarnings("ignore:max_epochs=3 ended training while")
 @pytest.mark.parametrize("name", SEEDED)
 def test_same_seed_same_bits_in_four_threads_at_once(X01, name):
     """Whatever another thread draws; and global generators are neither used nor changed."""
@@ -622,16 +543,12 @@ def test_passes_of_a_module_draw_new_masks(X):
                 drawn.append(torch.rand(()).item())
             return super().forward(x)
 
-    def passes():
-        drawn.clear()
-        ae = Autoencoder(6, encoder=Recording, batch_size=40, random_state=0)
+    for _ in range(2):
+        estimator = small(encoder=Recording, batch_size=40)
         for _ in range(3):
-            ae.partial_fit(X)
-        return list(drawn)
-
-    first = passes()
-    assert len(set(first)) == len(first) == 3
-    assert passes() == first
+            estimator.partial_fit(X)
+    assert len(set(drawn[:3])) == 3
+    assert drawn[3:] == drawn[:3]
 
 
 @pytest.mark.parametrize("shape", [(48, 8), (200, 64), (50, 65), (20, 500)], ids=str)
@@ -648,9 +565,6 @@ def test_codes_do_not_depend_on_the_address(shape):
         expected = expected or results
         for result, first in zip(results, expected, strict=True):
             assert_array_equal(result, first)
-
-
-# ------------------------------------------------------------------------------- pickling
 
 
 def by_joblib(estimator):
@@ -670,10 +584,27 @@ ROADS = {
 }
 
 
-@pytest.mark.parametrize(("name", "road"), list(zip(SEEDED, cycle(ROADS))), ids=str)
-@pytest.mark.parametrize("trained", ["fit", "warm", "partial_fit", "unfitted"])
-def test_copies_and_copies_of_copies(X01, name, road, trained):
-    estimator = clone(SEEDED[name]).set_params(
+LAYER = nn.Linear(6, 6)
+TWICE = nn.Sequential(nn.Linear(8, 6), LAYER, nn.Tanh(), LAYER)
+COPIED = SEEDED | {
+    "batch norm": Autoencoder(encoder=nn.Sequential(nn.Linear(8, 6), nn.BatchNorm1d(6))),
+    "layer twice": Autoencoder(encoder=TWICE),
+    "layer in both": Autoencoder(encoder=TWICE, decoder=nn.Sequential(LAYER, nn.Linear(6, 8))),
+}
+
+
+def n_weights(estimator):
+    """Count the weights, each once that is in several places."""
+    return sum(parameter.numel() for parameter in estimator.net_.module_.parameters())
+
+
+WAYS = product(ROADS, ("fit", "warm", "partial_fit", "unfitted"))
+
+
+@pytest.mark.parametrize(("name", "way"), list(zip(cycle(COPIED), WAYS)), ids=str)
+def test_copies_and_copies_of_copies(X01, name, way):
+    road, trained = way
+    estimator = clone(COPIED[name]).set_params(
         n_components=6, max_epochs=2, random_state=0, warm_start=trained == "warm"
     )
     if trained != "unfitted":
@@ -696,11 +627,24 @@ def test_copies_and_copies_of_copies(X01, name, road, trained):
     assert other.loss_curve_ == estimator.loss_curve_
     # It trains on, and the original does not change.
     other.partial_fit(X01)
+    assert n_weights(other) == n_weights(estimator)
     for another in (other, clone(estimator).fit(X01[1:])):
         assert joblib.hash(another) != hashed
     assert not np.array_equal(other.transform(X01), codes)
     assert_array_equal(estimator.transform(X01), codes)
     assert joblib.hash(estimator) == hashed
+
+
+def test_weights_in_several_places_are_one(X):
+    square = nn.Linear(8, 8)
+    same = small(n_components=8, encoder=square, decoder=square)
+    for estimator, expected in [
+        (same, 8 * 8 + 8),
+        (small(encoder=TWICE, decoder=nn.Sequential(LAYER, nn.Linear(6, 8))), 54 + 42 + 56),
+        (small(hidden_layer_sizes=(7,), tied_weights=True), 8 * 7 + 7 * 6 + 7 + 6 + 7 + 8),
+    ]:
+        for each in (estimator, clone(clone(estimator))):
+            assert n_weights(each.fit(X).partial_fit(X)) == expected
 
 
 def test_a_pickle_holds_each_weight_once_and_the_optimizer_where_it_is_needed():
@@ -718,42 +662,17 @@ def test_a_pickle_holds_each_weight_once_and_the_optimizer_where_it_is_needed():
     assert size(fitted().partial_fit(X)) > 2.9
 
 
-# ------------------------------------------------------------------------------- the classes
-
-
-def test_each_class_shows_only_its_own_knobs():
-    knobs = {
-        Autoencoder: {"penalty", "alpha", "dropout", "corruption", "corruption_level"},
-        SparseAutoencoder: {"penalty", "alpha"},
-        DropoutAutoencoder: {"dropout"},
-        DenoisingAutoencoder: {"corruption", "corruption_level"},
-    }
-    every = knobs[Autoencoder]
-    shared = set(Autoencoder().get_params()) - every
-    for cls, own in knobs.items():
-        assert set(cls().get_params()) == shared | own
-        assert set(cls._parameter_constraints) == shared | own
-        for hidden in every - own:
-            with pytest.raises(ValueError, match=f"Invalid parameter '{hidden}'"):
-                cls().set_params(**{hidden: 0.1})
-            with pytest.raises(TypeError, match=hidden):
-                cls(**{hidden: 0.1})
-        for name in shared:
-            default = inspect.signature(cls).parameters[name].default
-            assert default == inspect.signature(Autoencoder).parameters[name].default
-
-
-VARIANTS = {
-    "alpha": SparseAutoencoder,
-    "dropout": DropoutAutoencoder,
-    "corruption_level": DenoisingAutoencoder,
-}
-
-
-@pytest.mark.parametrize("strength", VARIANTS)
-def test_the_plain_one_with_a_strength_is_the_variant(X, strength):
+@pytest.mark.parametrize(
+    ("cls", "strength"),
+    [
+        (SparseAutoencoder, "alpha"),
+        (DropoutAutoencoder, "dropout"),
+        (DenoisingAutoencoder, "corruption_level"),
+    ],
+)
+def test_the_plain_one_with_a_strength_is_the_variant(X, cls, strength):
     """Every strength is off in the plain one by default, and on in its variant."""
-    cls, on = VARIANTS[strength], {strength: 0.2}
+    on = {strength: 0.2}
     runs = [(Autoencoder, {}), (cls, {strength: 0}), (Autoencoder, on), (cls, on), (cls, {})]
     fits = [small(each, **params).fit(X) for each, params in runs]
     curves = [fitted.loss_curve_ for fitted in fits]

@@ -8,7 +8,6 @@ import copy
 import pickle
 import tempfile
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 from itertools import count, cycle
@@ -19,13 +18,13 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from joblib import Parallel, delayed
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
-from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_ae import Autoencoder, DenoisingAutoencoder, DivergenceError, SparseAutoencoder
@@ -52,8 +51,10 @@ KINDS = {
     "tensor": lambda X: torch.tensor(np.asarray(X)),
 }
 
+
 CORRUPTIONS = [GaussianNoise(), Masking(), Masking(fill="mean"), SaltAndPepper(), SwapNoise()]
 CORRUPTIONS += [SwapNoise(groups=[[0, 1], [4, 2, 7]]), RegionBlanking(image_shape=(2, 4))]
+CORRUPTIONS += [lambda X, *_: X.mul_(2) * 1]
 
 
 def small(cls=Autoencoder, **params):
@@ -130,22 +131,15 @@ BAD_ARRAYS = [
     (with_entry(-np.inf, "csr_array"), "Input X contains infinity"),
     *[(with_entry(1e39, kind), "too large for dtype('float32')") for kind in KINDS],
     (with_entry(-1e300, "ndarray"), "too large for dtype('float32')"),
-    (np.ones(8), "Expected 2D array, got 1D array instead"),
     (torch.ones(8), "Expected 2D array, got 1D array instead"),
     (np.ones((4, 8, 1)), "dim 3"),
     (torch.ones((4, 8, 1)), "dim 3"),
-    (np.array(1.0), "Expected 2D array, got scalar array instead"),
-    (np.empty((0, 8)), "Found array with 0 sample(s)"),
     (torch.empty((0, 8)), "Found array with 0 sample(s)"),
     (sparse.csr_array((0, 8)), "0 sample(s)"),
-    (np.empty((5, 0)), "Found array with 0 feature(s)"),
     (np.array([["a", "1"]] * 8), "'a'"),
-    (np.array([["a", 1.0]] * 8, dtype=object), "'a'"),
     (pd.DataFrame({"x": ["a", "b"] * 4, "y": 1.0}), "'a'"),
     (pl.DataFrame({"x": ["a", "b"] * 4, "y": [1.0] * 8}), "'a'"),
-    (np.array([[{}, 1.0]] * 8, dtype=object), "argument must be"),
     (np.array([[None, 1.0]] * 8, dtype=object), "NaN"),
-    (np.ones((8, 2), complex), "Complex data not supported"),
     (torch.ones(8, 2, dtype=torch.complex64), "Complex data not supported"),
     (sparse.csr_array(np.ones((8, 2), complex)), "Complex data not supported"),
     (pl.DataFrame({"x": [1.0, None, 3.0], "y": [1.0, 2.0, 3.0]}), "NaN"),
@@ -167,24 +161,24 @@ EVERYWHERE, COLUMN, ENTRY = ..., np.s_[:, 2], np.s_[-1, -1]
 
 
 @pytest.mark.parametrize(
-    ("loss", "fine", "overflowing"),
+    ("loss", "part", "fine", "overflowing"),
     [
-        ("squared_error", [(EVERYWHERE, 1e15), (ENTRY, 1e18)], [(EVERYWHERE, 1e20), (ENTRY, 1e20)]),
-        ("squared_error", [(COLUMN, 1e18)], [(COLUMN, 1e20), (EVERYWHERE, 1e30)]),
-        ("huber", [(EVERYWHERE, 1e30), (COLUMN, 1e36), (ENTRY, 1e36)], [(EVERYWHERE, 1e37)]),
+        ("squared_error", EVERYWHERE, 1e15, 1e20),
+        ("squared_error", COLUMN, 1e18, 1e20),
+        ("squared_error", ENTRY, 1e18, 1e20),
+        ("huber", EVERYWHERE, 1e30, 1e37),
+        ("huber", COLUMN, 1e36, None),
     ],
 )
-def test_large_magnitudes(X, loss, fine, overflowing):
-    for part, magnitude in fine + overflowing:
-        big = X.copy()
-        big[part] *= magnitude
-        estimator = small(loss=loss, max_epochs=4, learning_rate=0.1)
-        if (part, magnitude) in fine:
-            assert np.isfinite(estimator.fit_transform(big)).all()
-            assert np.isfinite(estimator.loss_curve_).all()
-            continue
+def test_large_magnitudes(X, loss, part, fine, overflowing):
+    estimator, big, bigger = small(loss=loss, max_epochs=4, learning_rate=0.1), X.copy(), X.copy()
+    big[part] *= fine
+    assert np.isfinite(clone(estimator).fit_transform(big)).all()
+    assert np.isfinite(clone(estimator).fit(big).loss_curve_).all()
+    if overflowing:
+        bigger[part] *= overflowing
         with pytest.raises(DivergenceError, match=r"epoch 1: the train loss is (inf|nan).*Scale"):
-            estimator.fit(big)
+            estimator.fit(bigger)
         assert_unfitted(estimator)
 
 
@@ -193,26 +187,26 @@ def test_large_magnitudes_only_after_fit(X, magnitude):
     estimator = small().fit(X)
     codes = estimator.transform(X)
     big = X / np.abs(X).max() * np.float32(magnitude)
+    # A square overflows float32.
+    refused = magnitude > 1e20
     for look in methods_of(estimator, LOOKS):
-        # A square overflows float32.
-        overflows = magnitude > 1e20 and "score" in look.__name__
-        refused = pytest.raises(ValueError, match=r"not finite.*scale")
-        with refused if overflows else nullcontext():
+        fails = pytest.raises(ValueError, match=r"not finite.*scale")
+        with fails if refused and "score" in look.__name__ else nullcontext():
             assert np.isfinite(look(big)).all()
     assert np.isfinite(estimator.inverse_transform(big[:, :6])).all()
-    assert_array_equal(estimator.transform(X), codes)
-
-
-def test_overflow_keeps_the_old_fit(X):
-    estimator = small().fit(X)
-    codes = estimator.transform(X)
-    for method in methods_of(estimator, FITS):
+    for method in methods_of(estimator, FITS if refused else []):
         with pytest.raises(DivergenceError):
-            method(X * np.float32(1e25))
-        assert_array_equal(estimator.transform(X), codes)
+            method(big)
+    assert_array_equal(estimator.transform(X), codes)
     assert estimator.n_iter_ == 2
-    # In float64 it does not overflow.
+
+
+def test_what_overflows_float32_alone(X):
     assert np.isfinite(small(precision="float64").fit_transform(X * np.float64(1e39))).all()
+    estimator = small(activation="identity", tied_weights=True).fit(5 * X)
+    row = np.sign(estimator.components_[:1]) * np.float32(3e38)
+    with pytest.raises(ValueError, match="not finite"):
+        estimator.transform(row)
 
 
 @pytest.mark.parametrize(
@@ -286,14 +280,11 @@ OF_FLOATS = [
     lambda X: torch.tensor(X, requires_grad=True),
     lambda X: nn.Parameter(torch.tensor(np.ascontiguousarray(X.T)).T),
     lambda X: np.repeat(X, 2, axis=1)[:, ::2],
-    lambda X: np.repeat(X, 2, axis=0)[::2],
-    lambda X: X[::-1].copy()[::-1],
     lambda X: X[:, ::-1].copy()[:, ::-1],
     lambda X: read_only(np.asfortranarray(X)),
-    lambda X: KINDS["polars"](X.astype(np.float64)),
-    *[np.asfortranarray, packed_records, np.ma.asarray, read_only, KINDS["polars"]],
+    *[packed_records, np.ma.asarray, read_only, KINDS["polars"]],
     *[partial(np.ndarray.astype, dtype=t) for t in ("O", "float64", ">f4", ">f8", "longdouble")],
-    *[partial(frame_of, dtype=dtype) for dtype in ("Float32", "Float64", "float[pyarrow]")],
+    *[partial(frame_of, dtype=dtype) for dtype in ("Float32", "float[pyarrow]")],
     partial(frame_of, dtype=pd.SparseDtype("float32", 0.0)),
     partial(frame_of, dtype={0: "Float64", 1: "float64", 2: "double[pyarrow]"}),
     *[partial(mapped, mode=mode) for mode in ("r", "r+", "c")],
@@ -414,19 +405,19 @@ def bad(names, values, *needles, got=repr, part=None):
 COUNT, NAMELESS, NAME = "[1, inf)", ["nonsense", "", None, b"adam"], attrgetter("__name__")
 SHAPE = "image_shape", "(height, width)", "positive integers"
 GROUPS = "groups", "from 0 to 7", "8 features"
+N_GPUS = torch.cuda.device_count()
+ABSENT = [f"cuda:{N_GPUS + 6}", torch.device("cuda", N_GPUS + 1)]
+ABSENT += [] if torch.cuda.is_available() else ["cuda", "cuda:0"]
+ABSENT += [] if torch.backends.mps.is_available() else ["mps"]
 BAD_PARAMETERS = [
     *bad("n_components", [0, -3, 2.5, 4.0, "8", None, np.nan, [3]], "n_components", COUNT),
-    *bad("batch_size", [0, 2.5, "8", None, np.inf], "batch_size", COUNT),
-    *bad("max_epochs n_iter_no_change", [-1, 2.5, np.inf], COUNT),
+    *bad("batch_size max_epochs n_iter_no_change", [-1, 2.5, np.inf], COUNT),
     *bad("alpha", [-0.1, np.nan, np.inf, "1", None, [0.1]], "alpha", "[0.0, inf)"),
     *bad("dropout", [-0.1, 1, 1.5, np.nan, "0.5", None], "dropout", "[0.0, 1.0)"),
     *bad("corruption_level", [-0.1, np.nan, np.inf, "0.5", None], "corruption_level", "[0"),
     *bad("learning_rate", [0, -1e-3, np.nan, np.inf, "0.1", None], "learning_rate", "(0", "inf)"),
     *bad("weight_decay tol", [-0.1, np.inf, np.nan], "[0.0, inf)"),
     *bad("validation_fraction", [0, 1], "validation_fraction"),
-    *bad("tied_weights early_stopping warm_start", [2, "yes", None], "bool"),
-    *bad("random_state verbose", [-1, "seed"]),
-    *bad("encoder decoder", [3, "dense"], "coder"),
     *bad("callbacks", ["epoch", 3, ["epoch"]], "callbacks"),
     *bad("hidden_layer_sizes", [5, (0,), (5, -1), (5.0,), "55"], "hidden_layer_sizes"),
     *bad("penalty", NAMELESS, "penalty", "'l1'", "'l2'", "'kl'"),
@@ -435,10 +426,14 @@ BAD_PARAMETERS = [
     *bad("optimizer", NAMELESS, "optimizer", "'adam'", "'adamw'", "'sgd'"),
     *bad("loss", NAMELESS, "loss", "'squared_error'", "'binary_cross_entropy'", "'huber'"),
     *bad("learning_rate_schedule", NAMELESS, "learning_rate_schedule", "'constant'", "'linear'"),
-    *bad("sparse_output", ["", None], "sparse_output", "bool"),
     *bad("precision", NAMELESS, "precision", "'float32'", "'float64'"),
     *bad("device", ["nonsense", ""], "device", "'auto'", "'cpu'", "'cuda'", "'mps'"),
     *bad("device", [None, 0, "cpu:x", "meta", "cuda:-1", torch.device("meta")], got=str),
+    *[
+        ({"device": device}, [f"device={device!r}", *needles])
+        for device in ABSENT
+        for needles in [["MPS", "'auto'"] if device == "mps" else [f"{N_GPUS} CUDA", "'cpu'"]]
+    ],
     # Parts, and what shapes them.
     *bad("penalty corruption activation", [L1, Masking, TopK], "is a class", "object", got=NAME),
     *bad("penalty", [0, 1.5, "a"], "rho", "(0.0, 1.0)", part=lambda v: KLDivergence(rho=v)),
@@ -446,20 +441,17 @@ BAD_PARAMETERS = [
     *bad("activation", [0, -1, 2.5, "3", None], "'k'", "TopK", COUNT, part=lambda v: TopK(k=v)),
     *bad("activation", [7, 100], "activation", "n_components=6", part=lambda v: TopK(k=v)),
     *bad("corruption", [None, 8, "2x4", {2, 4}], "image_shape", "tuple", part=RegionBlanking),
-    *bad("corruption", [(), (8,), (1, 2, 2, 2), (0, 8), (-2, -4)], *SHAPE, part=RegionBlanking),
-    *bad("corruption", [(2.0, 4.0), (2, 4.5), ("2", "4")], *SHAPE, part=RegionBlanking),
+    *bad("corruption", [(), (8,), (1, 2, 2, 2), (0, 8), (2, 4.5)], *SHAPE, part=RegionBlanking),
     *bad("corruption", [(3, 3)], "image_shape", "9 ", "8 features", part=RegionBlanking),
     *bad("corruption", [(2, 2, 3)], "image_shape", "12 ", "8 features", part=RegionBlanking),
     *bad("corruption", [[[0, 8]], [[-1, 0]], [[3, 3]], [[0, 1], [1, 2]]], *GROUPS, part=SwapNoise),
     *bad("corruption", [[0, 1], [[0.5]], [["a"]], [[None]], 3, "ab"], *GROUPS, part=SwapNoise),
     # What parts of the user return.
-    *bad("penalty", [lambda codes: codes.abs().sum(dim=-1)], "penalty", "one number", got=NAME),
-    *bad("penalty", [lambda codes: 3.0, lambda codes: None], "penalty", "one number", got=NAME),
+    *bad("penalty", [lambda h: h.abs().sum(-1), lambda h: 3.0], "penalty", "one number", got=NAME),
     *bad("penalty", [lambda codes: codes.sum() * torch.nan], "penalty", "finite", got=NAME),
     *bad("penalty", [lambda h: torch.ones(()), lambda h: h.detach().sum()], "gradient", got=NAME),
-    *bad("corruption", [lambda X, *_: X[::2], lambda X, *_: X[:1]], "shape", got=NAME),
-    *bad("corruption", [lambda X, *_: X[:, :-1], lambda X, *_: X.numpy()], "shape", got=NAME),
-    *bad("corruption", [lambda X, *_: None, lambda X, *_: X.double()], "shape", got=NAME),
+    *bad("corruption", [lambda X, *_: X[:1], lambda X, *_: X[:, :-1]], "shape", got=NAME),
+    *bad("corruption", [lambda X, *_: X.numpy(), lambda X, *_: X.double()], "shape", got=NAME),
     *bad("corruption", [lambda X, *_: X / 0], "must return finite values", got=NAME),
     # Modules of the user.
     *bad("encoder", [5, 7], "encoder", "(8, 6)", part=lambda n: nn.Linear(8, n)),
@@ -519,23 +511,6 @@ def test_values_that_change_nothing(X):
         *[{"device": "cpu"}, {"device": torch.device("cpu")}],
     ):
         assert_array_equal(small(**{"batch_size": 40, **params}).fit_transform(X), codes)
-    plain = small().fit(X)
-    for penalty in ("l1", "l2", "kl"):
-        estimator = small(SparseAutoencoder, penalty=penalty, alpha=0).fit(X)
-        assert_array_equal(estimator.transform(X), plain.transform(X))
-        assert estimator.loss_curve_ == plain.loss_curve_
-
-
-N_GPUS = torch.cuda.device_count()
-ABSENT = [f"cuda:{N_GPUS + 6}", torch.device("cuda", N_GPUS + 1)]
-ABSENT += [] if torch.cuda.is_available() else ["cuda", "cuda:0"]
-ABSENT += [] if torch.backends.mps.is_available() else ["mps"]
-
-
-@pytest.mark.parametrize("device", ABSENT, ids=str)
-def test_a_device_that_is_not_here(X, device):
-    needles = ["MPS", "'auto'"] if device == "mps" else [f"{N_GPUS} CUDA", "'cpu'"]
-    assert_refused(small(), X, f"device={device!r}", *needles, device=device)
 
 
 @pytest.mark.parametrize(("kind", "value"), [*zip(KINDS, [1.5, -0.25] * 3, strict=True)])
@@ -561,16 +536,12 @@ def test_too_few_rows_for_the_split(X, n_rows, fraction):
 
 def test_what_was_fitted_stays_until_the_next_fit(X):
     estimator = small().fit(X)
-    codes, curve = estimator.transform(X), list(estimator.loss_curve_)
-    assert_array_equal(estimator.fit(X).transform(X), codes)
-    assert estimator.loss_curve_ == curve
+    codes = estimator.transform(X)
     estimator.set_params(n_components=9, precision="float64", loss="huber", activation="tanh")
     assert_array_equal(estimator.transform(X), codes)
     assert estimator.inverse_transform(codes).shape == X.shape
-    assert len(estimator.get_feature_names_out()) == 6
     assert estimator.fit(X[:, :5]).n_features_in_ == 5
     assert_array_equal(estimator.fit(X).transform(X), clone(estimator).fit_transform(X))
-    assert len(estimator.get_feature_names_out()) == 9
     # An equal part is no other network.
     estimator = small(activation=TopK(k=2)).fit(X)
     estimator.set_params(activation=TopK(k=2), hidden_layer_sizes=[]).partial_fit(X)
@@ -596,52 +567,30 @@ def test_going_on_with_another_network(X, changed):
     estimator.set_params(warm_start=False).fit(X)
 
 
-class Fault(Callback):
-    """Raises at the beginning of the third epoch: at the end of one, an interrupt only stops."""
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("error", [KeyboardInterrupt("x"), OSError("x")], ids=repr)
+def test_an_error_in_mid_training_leaves_no_trace(X, error, early_stopping):
+    def faulty():
+        """Raise when called for the fifth time: once for the check, then in training."""
+        calls = count(1)
 
-    def __init__(self, error):
-        self.error = error
+        def penalty(codes):
+            if next(calls) == 5:
+                raise error
+            return codes.abs().sum()
 
-    def on_epoch_begin(self, net, **kwargs):
-        if len(net.history) == 3:
-            raise self.error
-
-
-def faulty_penalty(error):
-    """Raise when called for the fifth time: once for the check, then in training."""
-    calls = count(1)
-
-    def penalty(codes):
-        if next(calls) == 5:
-            raise error
-        return codes.abs().sum()
-
-    return penalty
-
-
-@pytest.mark.parametrize(
-    ("where", "error", "early_stopping"),
-    [
-        *[("callbacks", KeyboardInterrupt("x"), False), ("callbacks", OSError("x"), True)],
-        *[("penalty", SystemExit(3), True), ("penalty", KeyboardInterrupt("x"), False)],
-    ],
-)
-def test_an_error_in_mid_training_leaves_no_trace(X, where, error, early_stopping):
-    def fault():
-        callbacks = [Fault(error) if early_stopping else ("named", Fault(error))]
-        return {where: callbacks if where == "callbacks" else faulty_penalty(error)}
+        return penalty
 
     good = small(max_epochs=4, batch_size=4, early_stopping=early_stopping, alpha=0.1)
-    fresh = clone(good).set_params(**fault())
-    with pytest.raises(type(error), match=str(error)):
+    fresh = clone(good).set_params(penalty=faulty())
+    with pytest.raises(type(error), match="x"):
         fresh.fit(X)
     assert_unfitted(fresh)
-    # A pass has no third epoch, where the callback raises.
-    for method in ("fit", "partial_fit") if where == "penalty" else ("fit",):
+    for method in ("fit", "partial_fit"):
         fitted = clone(good).fit(X)
         attributes, codes, curve = fit_of(fitted), fitted.transform(X), list(fitted.loss_curve_)
-        with pytest.raises(type(error), match=str(error)):
-            getattr(fitted.set_params(**fault()), method)(X)
+        with pytest.raises(type(error), match="x"):
+            getattr(fitted.set_params(penalty=faulty()), method)(X)
         assert_array_equal(fitted.transform(X), codes)
         assert fitted.loss_curve_ == curve
         assert fit_of(fitted) == attributes
@@ -660,14 +609,17 @@ def test_a_pickle_from_elsewhere(X):
     other.partial_fit(X)
 
 
-def test_transform_from_8_threads(X):
+def test_looks_from_8_threads(X):
     encoder = nn.Sequential(nn.Linear(8, 6), nn.BatchNorm1d(6), nn.Dropout())
     looks = methods_of(small().fit(X), LOOKS) + methods_of(small(encoder=encoder).fit(X), LOOKS)
-    expected = [look(X) for look in looks]
-    with ThreadPoolExecutor(8) as pool:
-        for results in pool.map(lambda _: [look(X) for look in looks], range(16)):
-            for result, wanted in zip(results, expected, strict=True):
-                assert_array_equal(result, wanted)
+
+    def look_at_all():
+        return [look(X) for look in looks]
+
+    expected = look_at_all()
+    for results in Parallel(8, "threading")(delayed(look_at_all)() for _ in range(16)):
+        for result, wanted in zip(results, expected, strict=True):
+            assert_array_equal(result, wanted)
 
 
 @pytest.mark.parametrize(

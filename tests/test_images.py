@@ -69,15 +69,17 @@ def test_color_lies_last():
 
 def test_it_fills_blanked_regions():
     X = load_digits().data.astype(np.float32) / 16
-    encoder = ConvEncoder((8, 8), n_channels=(16, 16))
-    parts = {"encoder": encoder, "corruption": RegionBlanking(image_shape=(8, 8))}
-    params = {"corruption_level": 0.15, "max_epochs": 30, "learning_rate": 3e-3, "random_state": 1}
-    ae = DenoisingAutoencoder(128, **parts, **params).fit(X[:1500])
     where = np.arange(64).reshape(8, 8)[2:5, 3:6].ravel()
     blanked, clean, by_the_mean = X[1500:].copy(), X[1500:, where], X[:1500, where].mean(axis=0)
     blanked[:, where] = 0
-    filled = ae.reconstruct(blanked)[:, where]
-    assert np.square(filled - clean).mean() < 0.9 * np.square(by_the_mean - clean).mean()
+    encoder = ConvEncoder((8, 8), n_channels=(16, 16))
+    parts = {"encoder": encoder, "corruption": RegionBlanking(image_shape=(8, 8))}
+    params = {"corruption_level": 0.15, "max_epochs": 30, "learning_rate": 3e-3}
+    errors = []
+    for seed in range(3):
+        ae = DenoisingAutoencoder(128, **parts, **params, random_state=seed).fit(X[:1500])
+        errors.append(np.square(ae.reconstruct(blanked)[:, where] - clean).mean())
+    assert np.mean(errors) < 0.9 * np.square(by_the_mean - clean).mean()
 
 
 def test_copies_pickles_and_warm_starts():
