@@ -18,12 +18,7 @@ from sklearn.base import clone
 from skorch.callbacks import Callback
 from torch import nn
 
-from sklearn_ae import (
-    Autoencoder,
-    DenoisingAutoencoder,
-    DropoutAutoencoder,
-    SparseAutoencoder,
-)
+from sklearn_ae import Autoencoder, DenoisingAutoencoder, DropoutAutoencoder, SparseAutoencoder
 from sklearn_ae._training._net import ReconstructionNet
 from sklearn_ae.corruptions import GaussianNoise, Masking
 from sklearn_ae.modules import TopK

@@ -25,6 +25,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
+from skorch.callbacks import Callback
 from torch import nn
 
 from sklearn_ae import Autoencoder, DenoisingAutoencoder, DivergenceError, SparseAutoencoder
@@ -581,11 +582,17 @@ def test_an_error_in_mid_training_leaves_no_trace(X, error, early_stopping):
 
         return penalty
 
+    class Fault(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            if len(net.history) == 3:
+                raise error
+
     good = small(max_epochs=4, batch_size=4, early_stopping=early_stopping, alpha=0.1)
-    fresh = clone(good).set_params(penalty=faulty())
-    with pytest.raises(type(error), match="x"):
-        fresh.fit(X)
-    assert_unfitted(fresh)
+    for part in ({"penalty": faulty()}, {"callbacks": [Fault()]}):
+        fresh = clone(good).set_params(**part)
+        with pytest.raises(type(error), match="x"):
+            fresh.fit(X)
+        assert_unfitted(fresh)
     for method in ("fit", "partial_fit"):
         fitted = clone(good).fit(X)
         attributes, codes, curve = fit_of(fitted), fitted.transform(X), list(fitted.loss_curve_)

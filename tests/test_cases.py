@@ -408,7 +408,6 @@ def test_a_read_only_map_is_not_copied(tmp_path):
         *[{"callbacks": [Callback()], "early_stopping": early} for early in (False, True)],
         # The loss of the only step is that before it, and finite.
         {"learning_rate": 1e38, "max_epochs": 1, "batch_size": 40},
-        {"learning_rate": 1e38, "max_epochs": 1, "batch_size": 40, "optimizer": "sgd"},
     ],
     ids=", ".join,
 )
