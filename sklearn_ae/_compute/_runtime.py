@@ -80,8 +80,10 @@ def limited_threads(n_products: float) -> Iterator[None]:
     depth = getattr(_THREAD, "depth", 0)
     _THREAD.depth = depth + 1
     with process.threads_lock:
+        # The first look of a thread at the setting fixes it; else a sibling could change it below.
+        n_threads = torch.get_num_threads()
         if process.n_limited == 0 and not in_worker_thread:
-            process.n_threads = torch.get_num_threads()
+            process.n_threads = n_threads
         process.n_limited += 1
         torch.set_num_threads(1)
     try:
