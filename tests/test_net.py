@@ -2,7 +2,6 @@
 
 import pickle
 import signal
-import threading
 
 import joblib
 import numpy as np
@@ -74,81 +73,62 @@ def test_both_ways_give_the_same_bits(estimator, X):
     assert_allclose(lean.loss_curve_, listened.loss_curve_, rtol=1e-5)
 
 
-class TestCallbacksAct:
-    def test_gradient_norm_clipping(self, X):
-        norms = []
+def test_callbacks_of_skorch_act(X, capsys):
+    pytest.importorskip("tqdm")
+    norms, rates = [], []
 
-        class Watch(Callback):
-            def on_grad_computed(self, net, named_parameters, **kwargs):
-                grads = [p.grad.flatten() for _, p in named_parameters]
-                norms.append(torch.linalg.vector_norm(torch.cat(grads)).item())
+    class Watch(Callback):
+        def on_grad_computed(self, net, named_parameters, **kwargs):
+            grads = [p.grad.flatten() for _, p in named_parameters]
+            norms.append(torch.linalg.vector_norm(torch.cat(grads)).item())
 
-        small(callbacks=[GradientNormClipping(0.01), Watch()]).fit(X)
-        assert len(norms) == 4 * 5
-        assert max(norms) < 0.011
-
-    def test_learning_rate_scheduler_by_batch(self, X):
-        rates = []
-
-        class Watch(Callback):
-            def on_batch_end(self, net, training, **kwargs):
+        def on_batch_end(self, net, training, **kwargs):
+            if training:
                 rates.append(net.optimizer_.param_groups[0]["lr"])
 
-        scheduler = LRScheduler(
-            torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5, step_every="batch"
-        )
-        small(callbacks=[Watch(), scheduler], learning_rate_schedule="constant", max_epochs=1).fit(
-            X
-        )
-        assert_allclose(rates, 1e-3 * 0.5 ** np.arange(5))
+    class Count(Callback):
+        def __init__(self):
+            self.n_epochs = 0
 
-    def test_batch_scoring(self, X):
-        scoring = BatchScoring(
-            lambda net, X, y: float(net.module_.encoder(X).shape[0]), name="size", on_train=True
-        )
-        ae = small(callbacks=[scoring]).fit(X)
-        # 70 rows are four batches of 16 and one of 6; the score is weighted by their sizes.
-        assert ae.net_.history[:, "size"] == [pytest.approx((4 * 16 * 16 + 6 * 6) / 70)] * 4
+        def on_epoch_end(self, net, **kwargs):
+            self.n_epochs += 1
 
-    def test_epoch_scoring(self, X):
-        scoring = EpochScoring(
-            lambda net, X, y: len(X), name="held_out", on_train=False, use_caching=False
-        )
-        ae = small(callbacks=[scoring], early_stopping=True, validation_fraction=0.2).fit(X)
-        assert ae.net_.history[:, "held_out"] == [14] * 4
+    def size(net, X, y):
+        return float(net.module_.encoder(X).shape[0])
 
-    @pytest.mark.parametrize("kind", [Checkpoint, TrainEndCheckpoint])
-    def test_checkpoints_write_the_weights(self, kind, X, tmp_path):
-        options = {"monitor": "train_loss_best"} if kind is Checkpoint else {}
-        ae = small(callbacks=[kind(dirname=str(tmp_path), f_pickle=None, **options)]).fit(X)
-        path = next(tmp_path.glob("*params.pt"))
-        saved = torch.load(path, weights_only=True)
-        for name, value in ae.net_.module_.state_dict().items():
-            assert_array_equal(saved[name], value)
+    callbacks = [
+        GradientNormClipping(0.01),
+        Watch(),
+        LRScheduler(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5, step_every="batch"),
+        BatchScoring(size, name="size", on_train=True),
+        EpochScoring(lambda net, X, y: len(X), name="held_out", on_train=False, use_caching=False),
+        ProgressBar(detect_notebook=False),
+        ("count", Count()),
+    ]
+    params = {"learning_rate_schedule": "constant", "early_stopping": True}
+    ae = small(callbacks=callbacks, validation_fraction=0.2, **params).fit(X)
+    # 56 rows are three batches of 16 and one of 8, in each of four epochs.
+    assert len(norms) == 4 * 4
+    assert max(norms) < 0.011
+    assert_allclose(rates, 1e-3 * 0.5 ** np.arange(16))
+    # The score of batches is weighted by their sizes.
+    assert ae.net_.history[:, "size"] == [pytest.approx((3 * 16 * 16 + 8 * 8) / 56)] * 4
+    assert ae.net_.history[:, "held_out"] == [14] * 4
+    # It starts a bar of four and one batches for each of the epochs.
+    assert capsys.readouterr().err.count("0/5 [") >= 4
+    # What the user gave is cloned.
+    assert callbacks[-1][1].n_epochs == 0
+    assert dict(ae.net_.callbacks_)["count"].n_epochs == 4
 
-    def test_early_stopping_ends_the_fit(self, X):
-        stop = EarlyStopping(monitor="train_loss", patience=2, threshold=0.9)
-        ae = small(callbacks=[stop], max_epochs=50).fit(X)
-        assert 2 < ae.n_iter_ < 10
 
-    def test_progress_bar_counts_batches(self, X, capsys):
-        pytest.importorskip("tqdm")
-        small(callbacks=[ProgressBar(detect_notebook=False)]).fit(X)
-        # It starts a bar of five batches for each of the four epochs.
-        assert capsys.readouterr().err.count("0/5 [") >= 4
-
-    def test_user_s_callback_is_cloned(self, X):
-        class Count(Callback):
-            def __init__(self):
-                self.n_epochs = 0
-
-            def on_epoch_end(self, net, **kwargs):
-                self.n_epochs += 1
-
-        count = Count()
-        ae = small(callbacks=[("count", count)]).fit(X)
-        assert count.n_epochs == 0
-        assert dict(ae.net_.callbacks_)["count"].n_epochs == 4
+@pytest.mark.parametrize("kind", [Checkpoint, TrainEndCheckpoint])
+def test_checkpoints_write_the_weights(kind, X, tmp_path):
+    options = {"monitor": "train_loss_best"} if kind is Checkpoint else {}
+    ae = small(callbacks=[kind(dirname=str(tmp_path), f_pickle=None, **options)]).fit(X)
+    path = next(tmp_path.glob("*params.pt"))
+    saved = torch.load(path, weights_only=True)
+    for name, value in ae.net_.module_.state_dict().items():
+        assert_array_equal(saved[name], value)
 
 
 class StopAfter(Callback):
@@ -163,13 +143,15 @@ def raise_interrupt():
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("answer", [lambda: True, raise_interrupt], ids=["True", "as skorch's"])
-def test_any_callback_ends_training(answer, X):
-    after, counting = StopAfter(2, answer), StopAfter(9, answer)
-    ae = small(callbacks=[after, ("counting", counting)], max_epochs=9).fit(X)
-    assert ae.n_iter_ == 2
-    plain = small(max_epochs=9, callbacks=[StopAfter(2, lambda: True)]).fit(X)
-    assert_array_equal(ae.transform(X), plain.transform(X))
+def test_any_callback_ends_training(X):
+    ways = [
+        StopAfter(2, lambda: True),
+        StopAfter(2, raise_interrupt),
+        EarlyStopping(monitor="train_loss", patience=2, threshold=0.9),
+    ]
+    ends = [small(callbacks=[way, StopAfter(9, lambda: True)], max_epochs=9).fit(X) for way in ways]
+    assert [ae.n_iter_ for ae in ends] == [2, 2, 3]
+    assert_array_equal(ends[0].transform(X), ends[1].transform(X))
 
 
 def test_a_stop_leaves_no_component_that_was_not_trained(X):
@@ -197,37 +179,42 @@ def test_ctrl_c_in_a_callback_is_raised_on(X):
     assert not hasattr(ae, "net_")
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.3])
-@pytest.mark.parametrize("tied", [False, True])
-def test_a_stack_trains_as_its_models_alone(alpha, tied, X):
+@pytest.mark.parametrize(
+    ("alpha", "params"),
+    [
+        (0.0, {"tied_weights": True, "activation": "sigmoid"}),
+        (0.3, {"hidden_layer_sizes": (5,), "activation": TopK(k=2)}),
+    ],
+    ids=["tied", "deep, top-k"],
+)
+def test_a_stack_trains_as_its_models_alone(alpha, params, X):
     torch.manual_seed(0)
-    singles = [
-        Architecture(8, 6, hidden_layer_sizes=(5,), tied_weights=tied).build() for _ in range(8)
-    ]
+    singles = [Architecture(8, 6, **params).build() for _ in range(3)]
     stack = stack_modules(singles)
 
     def trained(module):
-        recipe = Recipe(
-            penalty=L1(),
-            alpha=alpha,
-            learning_rate=1e-2,
-            learning_rate_schedule="linear",
-            batch_size=16,
-            max_epochs=4,
-        )
+        schedule = {"learning_rate": 1e-2, "learning_rate_schedule": "linear"}
+        recipe = Recipe(penalty=L1(), alpha=alpha, batch_size=16, max_epochs=4, **schedule)
         order, noise = (torch.Generator().manual_seed(7) for _ in range(2))
         objective = Objective("squared_error", L1(), alpha)
         net = ReconstructionNet(module, objective, recipe=recipe, order=order, noise=noise)
-        return net.initialize().fit_loop(X).module_
+        with _runtime.limited_threads(1):
+            return net.initialize().fit_loop(X).module_
 
-    together = dict(trained(stack).named_parameters())
+    together = trained(stack)
+    output, codes = together(torch.from_numpy(X))
+    weights_of_all = dict(together.named_parameters())
     for number, module in enumerate(singles):
-        for name, weight in trained(module).named_parameters():
-            assert_allclose(together[name][number].detach(), weight.detach(), atol=1e-6)
+        alone = trained(module)
+        for name, weight in alone.named_parameters():
+            assert_allclose(weights_of_all[name][number].detach(), weight.detach(), atol=1e-6)
+        single_output, single_codes = alone(torch.from_numpy(X))
+        assert_allclose(codes[number].detach(), single_codes.detach(), rtol=1e-5, atol=1e-5)
+        assert_allclose(output[number].detach(), single_output.detach(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "auto"])
-def test_lower_precision_learns_and_keeps_float32_weights(precision, X):
+def test_lower_precision_learns_and_keeps_float32_weights(precision):
     X = np.random.RandomState(0).rand(500, 20).astype(np.float32)
     params = {"n_components": 64, "max_epochs": 30, "random_state": 0}
     exact = Autoencoder(**params).fit(X)
@@ -253,14 +240,7 @@ def test_lower_precision_casts_the_products_and_not_the_loss(X):
                 seen.add(("product", out.dtype))
             return out
 
-    Autoencoder(
-        6,
-        encoder=lambda d, k: Layer(d, k),
-        penalty=watch,
-        alpha=0.1,
-        precision="bfloat16",
-        max_epochs=1,
-    ).fit(X)
+    small(encoder=Layer, penalty=watch, alpha=0.1, precision="bfloat16").fit(X)
     assert ("product", torch.bfloat16) in seen
     assert {dtype for name, dtype in seen if name == "codes"} == {torch.float32}
 
@@ -277,13 +257,6 @@ def test_auto_precision_asks_the_hardware(monkeypatch):
         assert _runtime.resolve_precision("auto", torch.device("cuda")) is expected
 
 
-def test_float64_is_float64_throughout(X):
-    ae = small(precision="float64").fit(X)
-    assert {p.dtype for p in ae.net_.module_.parameters()} == {torch.float64}
-    assert ae.transform(X).dtype == np.float64
-    assert ae.__sklearn_tags__().transformer_tags.preserves_dtype == ["float64"]
-
-
 @pytest.fixture
 def tall():
     return sparse.random(300, 60, density=0.1, format="csr", dtype=np.float32, random_state=0)
@@ -291,7 +264,11 @@ def tall():
 
 @pytest.mark.parametrize(
     "estimator",
-    [small(), small(alpha=0.1), small(hidden_layer_sizes=(7,)), small(corruption_level=0.3)],
+    [
+        small(alpha=0.1, hidden_layer_sizes=(7,)),
+        small(corruption_level=0.3),
+        small(precision="float64"),
+    ],
     ids=str,
 )
 def test_sparse_rows_train_as_dense_ones(estimator, tall):
@@ -305,50 +282,38 @@ def test_sparse_rows_train_as_dense_ones(estimator, tall):
 
 @pytest.mark.parametrize("n_products", [1, 2**30])
 def test_threads_are_limited_by_the_shape_and_restored(n_products):
-    before = torch.get_num_threads()
+    before, expected = torch.get_num_threads(), 1 if n_products == 1 else 3
     torch.set_num_threads(3)
     try:
         with _runtime.limited_threads(n_products):
-            assert torch.get_num_threads() == (1 if n_products == 1 else 3)
+            # A score in mid-training asks again.
+            with _runtime.limited_threads(n_products):
+                assert torch.get_num_threads() == expected
+            assert torch.get_num_threads() == expected
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
 
 
-def test_a_joblib_worker_thread_takes_one_thread():
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_workers_of_joblib_stay_within_the_cores(backend, X):
     def inside():
+        small().fit(X)
         with _runtime.limited_threads(2**30):
-            return threading.current_thread().name, torch.get_num_threads()
+            return torch.get_num_threads()
 
     before = torch.get_num_threads()
-    with joblib.parallel_config("threading", n_jobs=2):
-        seen = joblib.Parallel()(joblib.delayed(inside)() for _ in range(4))
-    assert {count for _, count in seen} == {1}
-    assert torch.get_num_threads() == before
-
-
-def test_a_loky_worker_s_threads_stay_within_the_cores(X):
-    def count():
-        ae = small().fit(X)
-        assert ae.n_iter_ == 4
-        return torch.get_num_threads()
-
-    with joblib.parallel_config("loky", n_jobs=2):
-        counts = joblib.Parallel()(joblib.delayed(count)() for _ in range(2))
+    with joblib.parallel_config(backend, n_jobs=2):
+        counts = joblib.Parallel()(joblib.delayed(inside)() for _ in range(4))
     assert 2 * max(counts) <= max(2, joblib.cpu_count())
-
-
-def test_partial_fit_keeps_its_history_outside_the_net(X):
-    ae = small()
-    for _ in range(20):
-        ae.partial_fit(X)
-    assert len(ae.loss_curve_) == ae.n_iter_ == 20
-    assert len(ae.net_.history) == 1
+    if backend == "threading":
+        assert set(counts) == {1}
+    assert torch.get_num_threads() == before
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("estimator", CONFIGURATIONS, ids=str)
-def test_cuda_trains_and_loads_as_the_cpu(estimator, X):
+def test_cuda_trains_and_loads_as_the_cpu(estimator, X, monkeypatch):
     estimator = clone(estimator).set_params(max_epochs=3, random_state=0, device="cuda")
     codes = estimator.fit_transform(torch.from_numpy(X).cuda())
     # Masks and noise are drawn on the device: only without them is it the same training.
@@ -358,12 +323,7 @@ def test_cuda_trains_and_loads_as_the_cpu(estimator, X):
         assert_allclose(codes, on_cpu, atol=tolerance * np.abs(on_cpu).max())
     loaded = pickle.loads(pickle.dumps(estimator))
     assert_allclose(loaded.transform(X), codes, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("estimator", CONFIGURATIONS, ids=str)
-def test_cuda_streams_what_does_not_fit(estimator, X, monkeypatch):
-    estimator = clone(estimator).set_params(max_epochs=3, random_state=0, device="cuda")
+    # What does not fit is streamed.
     at_once = estimator.fit(X).transform(X)
     monkeypatch.setattr(_rows, "fits", lambda n_bytes, device: False)
     assert_allclose(clone(estimator).fit(X).transform(X), at_once, rtol=1e-4, atol=1e-5)
