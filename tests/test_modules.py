@@ -1,6 +1,5 @@
 """The parts of the network against NumPy, alone and in a stack."""
 
-import copy
 import math
 from itertools import pairwise
 
@@ -8,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from scipy import sparse
 from torch import nn
 
 from sklearn_ae.modules import DenseDecoder, DenseEncoder, TopK
@@ -31,9 +29,8 @@ def _seed():
 
 @pytest.mark.parametrize(
     ("k", "shift", "shape"),
-    [(1, 0.0, (9,)), (2, -3.0, (200, 9)), (5, -0.5, (3, 50, 9)), (5, 3.0, (200, 9)),
-     (9, 0.0, (200, 9))],
-)  # fmt: skip
+    [(1, 0.0, (9,)), (2, -3.0, (200, 9)), (5, -0.5, (3, 50, 9)), (9, 0.0, (200, 9))],
+)
 def test_topk_keeps_the_k_largest_positive_codes(k, shift, shape):
     x = torch.randn(shape) + shift
     before = x.clone()
@@ -74,8 +71,8 @@ def shapes(part):
     return [tuple(layer.weight.shape) for layer in part.layers]
 
 
-@pytest.mark.parametrize("sizes", [[8, 5], [3, 20, 4, 9]], ids=str)
-def test_dense_parts(sizes):
+def test_dense_parts():
+    sizes = [3, 20, 4, 9]
     encoder, decoder = DenseEncoder(sizes, "tanh", "relu"), DenseDecoder(sizes, "relu")
     assert shapes(encoder) == [(n_out, n_in) for n_in, n_out in pairwise(sizes)]
     assert shapes(decoder) == list(pairwise(sizes))
@@ -121,34 +118,6 @@ def test_an_activation_of_the_users():
     assert any(parameter is encoder.activation.weight for parameter in encoder.parameters())
 
 
-def stacked(models):
-    """Make one model of many, with weights of one more axis."""
-    stack = copy.deepcopy(models[0])
-    stack.requires_grad_(False)
-    for parameter, *values in zip(*(m.parameters() for m in (stack, *models)), strict=True):
-        parameter.data = torch.stack([value.detach() for value in values])
-    return stack
-
-
-@pytest.mark.parametrize(
-    ("hidden", "tied", "activation"),
-    [((), False, "relu"), ((7,), True, "sigmoid"), ((), True, TopK(k=2)), ((7,), False, TopK(k=2))],
-    ids=str,
-)
-def test_a_stack_is_its_models(hidden, tied, activation):
-    params = {"hidden_layer_sizes": hidden, "tied_weights": tied, "activation": activation}
-    models = [built(8, 5, **params) for _ in range(3)]
-    stack = stacked(models)
-    assert (stack.decoder.layers[-1].weight is stack.encoder.layers[0].weight) == tied
-    x = torch.randn(3, 11, 8)
-    output, codes = stack(x)
-    assert codes.shape == (3, 11, 5)
-    for number, model in enumerate(models):
-        single_output, single_codes = model(x[number])
-        assert_allclose(codes[number], single_codes.detach(), rtol=1e-5, atol=1e-6)
-        assert_allclose(output[number], single_output.detach(), rtol=1e-5, atol=1e-6)
-
-
 def test_atoms_at_unit_norm():
     decoder = DenseDecoder([6, 5, 8], "relu")
     with torch.no_grad():
@@ -165,16 +134,6 @@ def test_atoms_at_unit_norm():
         assert layer.weight.requires_grad
     # An atom of zeros stays, instead of becoming NaN.
     assert torch.equal(decoder.layers[1].weight[2], torch.zeros(8))
-
-
-def test_atoms_of_a_stack_and_of_tied_weights_at_unit_norm():
-    models = [DenseDecoder([6, 8], "relu") for _ in range(3)]
-    stack = stacked(models)
-    stack.normalize_atoms()
-    for number, model in enumerate(models):
-        model.normalize_atoms()
-        expected = model.layers[0].weight.detach()
-        assert_allclose(stack.layers[0].weight[number], expected, rtol=1e-6)
     encoder = DenseEncoder([8, 6], "relu", "relu")
     DenseDecoder([6, 8], "relu", encoder).normalize_atoms()
     assert_allclose(encoder.layers[0].weight.detach().norm(dim=1), 1, rtol=1e-6)
@@ -209,25 +168,6 @@ def test_start_as_transpose_gives_back_the_scale_of_the_input():
     before = encoder.layers[0].weight.detach().clone()
     start_as_transpose(encoder, DenseDecoder([2000, 20], "relu", encoder))
     assert torch.equal(encoder.layers[0].weight, before)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "sizes"), [(torch.float32, [30, 5]), (torch.float64, [30, 7, 5])], ids=str
-)
-def test_sparse_rows_in_the_encoder(dtype, sizes):
-    encoder = DenseEncoder(sizes, "tanh", "relu").to(dtype)
-    dense = sparse.random_array((11, 30), density=0.2, rng=0, format="csr").toarray()
-    dense = dense.astype(torch.empty(0, dtype=dtype).numpy().dtype)
-    gradients = []
-    for x in (torch.tensor(dense), sparse.csr_array(dense), sparse.csr_matrix(dense)):
-        encoder.zero_grad()
-        codes = encoder(x)
-        assert codes.dtype == dtype
-        codes.square().sum().backward()
-        gradients.append([codes.detach(), *(p.grad.clone() for p in encoder.parameters())])
-    for others in zip(*gradients, strict=True):
-        for other in others[1:]:
-            assert_allclose(other, others[0], rtol=1e-4, atol=1e-6)
 
 
 def test_build_the_built_in_parts():
