@@ -71,6 +71,9 @@ def test_both_ways_give_the_same_bits(estimator, X):
     for a, b in zip(weights(lean), weights(listened), strict=True):
         assert_array_equal(a, b)
     assert_allclose(lean.loss_curve_, listened.loss_curve_, rtol=1e-5)
+    # Equal rows have equal codes in whatever pieces and at whatever address they come.
+    aligned = torch.from_numpy(X[:64]).clone().numpy()
+    assert_array_equal(lean.transform(aligned), lean.transform(X)[:64])
 
 
 def test_callbacks_of_skorch_act(X, capsys):
