@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 
-from sklearn_ae import Autoencoder, SparseAutoencoder
+from sklearn_ae import Autoencoder, DenoisingAutoencoder, SparseAutoencoder
+from sklearn_ae.corruptions import RegionBlanking
 from sklearn_ae.modules import ConvEncoder, TopK
 
 
