@@ -17,6 +17,7 @@ corruption          meaning of ``corruption_level``                range
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from operator import index
 from typing import Any, Self
@@ -75,8 +76,9 @@ class Corruption(BaseEstimator):
         ----------
         rows : Rows
             The training data, before the first batch: ``len(rows)`` rows of ``rows.n_features``
-            columns, of which ``rows.column_mean()`` and ``rows.column_range()`` tell about all and
-            ``rows.sample(n)`` gives some. They are the user's own and must not be written to.
+            columns, named ``rows.feature_names`` or None, of which ``rows.column_mean()`` and
+            ``rows.column_range()`` tell about all and ``rows.sample(n)`` gives some. They are the
+            user's own and must not be written to.
 
         Returns
         -------
@@ -252,9 +254,11 @@ class SwapNoise(Corruption):
 
     Parameters
     ----------
-    groups : sequence of sequence of int, default=None
+    groups : sequence of sequence of int, or of sequence of str, default=None
         Columns that move together, each group with one donor: the columns that encode one
-        category, say. Columns in no group move alone. With ``None`` every column does.
+        category, say. They are given by index, or by name where the autoencoder itself is given a
+        frame, as behind ``set_output(transform="pandas")``; inside a fine-tuned estimator it gets
+        an array. Columns in no group move alone. With ``None`` every column does.
 
     See Also
     --------
@@ -266,19 +270,23 @@ class SwapNoise(Corruption):
 
     Examples
     --------
+    >>> import pandas as pd
     >>> import torch
+    >>> from sklearn_ae import DenoisingAutoencoder
     >>> from sklearn_ae.corruptions import SwapNoise
-    >>> X = torch.tensor([[1.0, 0.0, 3.0], [0.0, 1.0, 4.0]])
-    >>> SwapNoise(groups=[[0, 1]])(X.clone(), 1.0, torch.Generator().manual_seed(0))
+    >>> X = pd.DataFrame({"Oslo": [1.0, 0.0], "Rome": [0.0, 1.0], "age": [3.0, 4.0]})
+    >>> ae = DenoisingAutoencoder(2, corruption=SwapNoise([["Oslo", "Rome"]]), max_epochs=1).fit(X)
+    >>> swap = ae.net_.recipe.corruption
+    >>> swap(torch.tensor(X.values), 1.0, torch.Generator().manual_seed(0))
     tensor([[0., 1., 4.],
-            [1., 0., 3.]])
+            [1., 0., 3.]], dtype=torch.float64)
     """
 
-    def __init__(self, groups: Sequence[Sequence[int]] | None = None) -> None:
+    def __init__(self, groups: Sequence[Sequence[int | str]] | None = None) -> None:
         self.groups = groups
 
     def prepare(self, rows: Any) -> Self:
-        """Check the groups against the number of columns.
+        """Find the columns of the groups.
 
         Parameters
         ----------
@@ -291,7 +299,11 @@ class SwapNoise(Corruption):
             The corruption itself.
         """
         if self.groups is not None:
-            self._group_of_column(rows.n_features)
+            first = torch.arange(rows.n_features, device=rows.device)
+            for group in filter(None, self._checked_groups(rows)):
+                first[group] = group[0]
+            firsts, self.group_of_column_ = first.unique(return_inverse=True)
+            self.n_groups_ = len(firsts)
         return self
 
     def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
@@ -299,47 +311,52 @@ class SwapNoise(Corruption):
         n_rows, n_features = X.shape[-2:]
         if n_rows == 1:
             return X
-        of_column = None if self.groups is None else self._group_of_column(n_features)
-        n_groups = n_features if of_column is None else int(of_column.max()) + 1
-        shape = (*X.shape[:-1], n_groups)
+        shape = (*X.shape[:-1], n_features if self.groups is None else self.n_groups_)
         swapped = random_mask(shape, level, generator)
         shift = torch.randint(1, n_rows, shape, generator=generator, device=X.device)
         row = torch.arange(n_rows, device=X.device).unsqueeze(-1)
         donor = torch.where(swapped, (row + shift) % n_rows, row)
-        if of_column is not None:
-            donor = donor[..., of_column.to(X.device)]
+        if self.groups is not None:
+            donor = donor[..., self.group_of_column_.to(X.device)]
         return X.gather(-2, donor)
 
-    def _group_of_column(self, n_features: int) -> torch.Tensor:
-        """Return the number of the group that each column belongs to."""
+    def _checked_groups(self, rows: Any) -> list[list[int]]:
+        """Return the groups as indices of columns, and refuse what names none or one twice."""
+        given: Any = self.groups
+        n_features, names = rows.n_features, rows.feature_names
+        message = (
+            f"SwapNoise(groups={self.groups!r}) must be a sequence of sequences, all of column "
+            f"indices from 0 to {n_features - 1} or all of column names, each at most once, since "
+            f"the autoencoder gets {n_features} features{' without names' if names is None else ''}"
+        )
         try:
-            groups = [
-                [index(column) for column in group]
-                for group in ([] if self.groups is None else self.groups)
-            ]
-            grouped = [column for group in groups for column in group]
-            fits = len(set(grouped)) == len(grouped) and set(grouped) <= set(range(n_features))
-        except TypeError:
-            fits = False
-        if not fits:
-            raise ValueError(
-                f"SwapNoise(groups={self.groups!r}) must be a sequence of sequences of column "
-                f"indices from 0 to {n_features - 1}, each at most once, since X has {n_features} "
-                "features."
-            )
-        groups += [[column] for column in sorted(set(range(n_features)) - set(grouped))]
-        of_column = torch.empty(n_features, dtype=torch.long)
-        for number, group in enumerate(groups):
-            of_column[group] = number
-        return of_column
+            groups = list(map(_columns, given))
+        except TypeError as error:
+            raise ValueError(f"{message}.") from error
+        counts = Counter(column for group in groups for column in group)
+        by_name = names is not None and all(isinstance(column, str) for column in counts)
+        known = list(names if by_name else range(n_features))
+        times = Counter(known)
+        wrong = [column for column, n in counts.items() if n > 1 or times[column] != 1]
+        if wrong:
+            raise ValueError(f"{message}; it can't hold {wrong}.")
+        number = {column: k for k, column in enumerate(known)}
+        return [[number[column] for column in group] for group in groups]
+
+
+def _columns(group: Any) -> list[int | str]:
+    if isinstance(group, str):
+        raise TypeError("A name alone is no group.")
+    return [str(column) if isinstance(column, str) else index(column) for column in group]
 
 
 class RegionBlanking(Corruption):
     """Blank a random rectangle of each image: its entries become zero.
 
-    The rectangle covers about the share ``corruption_level`` of the image's area. Its aspect ratio
-    is drawn log-uniformly from 1/2 to 2 times that of the image, its place uniformly; all channels
-    are blanked.
+    On average the rectangle covers the share ``corruption_level`` of the image's area. Its aspect
+    ratio is drawn log-uniformly from 1/2 to 2 times that of the image, as far as whole pixels and
+    the edges allow, its place uniformly; all channels are blanked. Where the share is less than a
+    pixel, one pixel of some of the images is.
 
     Parameters
     ----------
@@ -389,11 +406,15 @@ class RegionBlanking(Corruption):
     def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
         """Corrupt a batch, as in :class:`Corruption`."""
         height, width = self.image_shape[:2]
-        ratio, at_row, at_column = _uniform((3, *X.shape[:-1], 1), X, generator)
-        # A side never leaves the image: the other one grows where this one meets the edge.
-        stretch = torch.exp2(2 * ratio - 1).sqrt().clamp(level**0.5, level**-0.5)
-        n_rows = (height * level**0.5 * stretch).round().clamp(1, height)
-        n_columns = (level * height * width / n_rows).round().clamp(1, width)
+        short, long = sorted((height, width))
+        area = level * short * long
+        ratio, fraction, at_row, at_column = _uniform((4, *X.shape[:-1], 1), X, generator)
+        # With these bounds the longer side has room for the rest of the area, and at least 1 of it.
+        low, high = math.ceil(level * short), max(1, min(short, int(area)))
+        n_short = (short * level**0.5 * torch.exp2(ratio - 0.5)).round().clamp(low, high)
+        # Rounded up as often as makes the area right on average.
+        n_long = (area / n_short + fraction).floor()
+        n_rows, n_columns = (n_short, n_long) if height <= width else (n_long, n_short)
         rows = _inside(height, n_rows, at_row)
         columns = _inside(width, n_columns, at_column)
         blank = rows.unsqueeze(-1) & columns.unsqueeze(-2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -58,6 +58,9 @@ class Rows:
     owned : bool, default=False
         Whether inputs are copies that a corruption or a module of the user's may change.
     """
+
+    # Names of the columns, where the estimator knows any.
+    feature_names: Sequence[str] | None = None
 
     def __init__(
         self,

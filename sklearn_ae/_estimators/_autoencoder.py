@@ -575,6 +575,7 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         # What corrupts may not be sparse, and may work in place.
         corrupts = bool(recipe.corruption_level)
         rows = rows_for(architecture, X, device, sparse_input=not corrupts, owned=corrupts)
+        rows.feature_names = getattr(self, "feature_names_in_", None)
         return architecture, recipe, rows
 
     def _train(self, X, y, start, context, n_before=None, **changes):
