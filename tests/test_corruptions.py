@@ -13,8 +13,9 @@ from sklearn.base import clone
 from sklearn.preprocessing import minmax_scale
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from sklearn_ae import DenoisingAutoencoder
+from sklearn_ae import DenoisingAutoencoder, PatchFeatures, SparseAutoencoder
 from sklearn_ae._compute._rows import Rows
+from sklearn_ae.augmentations import ShiftAndFlip
 from sklearn_ae.corruptions import (
     CORRUPTIONS,
     Corruption,
@@ -24,6 +25,7 @@ from sklearn_ae.corruptions import (
     SaltAndPepper,
     SwapNoise,
 )
+from sklearn_ae.modules import ConvEncoder
 
 N_ROWS, N_FEATURES = 400, 12
 
@@ -328,6 +330,28 @@ def test_region_blanking_blanks_all_channels():
 def test_what_does_not_fit_the_columns(X, part, message):
     with pytest.raises(ValueError, match=message):
         part.prepare(rows_of(X))
+
+
+IMAGES = np.random.RandomState(0).uniform(size=(6, 216)).astype(np.float32)
+TAKE_A_SHAPE = {
+    "RegionBlanking": lambda shape: RegionBlanking(shape).prepare(rows_of(IMAGES)),
+    "ShiftAndFlip": lambda shape: ShiftAndFlip(shape)(torch.tensor(IMAGES), generator()),
+    "ConvEncoder": lambda shape: ConvEncoder(shape, pool=1)(216, 1),
+    "PatchFeatures": lambda shape: PatchFeatures(
+        shape, SparseAutoencoder(2, max_epochs=1), patch_size=1, pool=1, encoding="codes"
+    ).fit(IMAGES),
+}
+
+
+@pytest.mark.parametrize("name", TAKE_A_SHAPE)
+def test_channels_first_are_warned_of_once(name):
+    message = rf"{name}\(image_shape=\(3, 8, 9\)\) looks like .*reshape\(-1, 3, 8, 9\).*\(8, 9, 3\)"
+    with pytest.warns(UserWarning, match=message) as record:
+        [TAKE_A_SHAPE[name]((3, 8, 9)) for _ in range(2)]
+    assert [warning.filename for warning in record] == [__file__]
+    # A warning would be an error.
+    for shape in [(8, 9, 3), (1, 72, 3), (12, 18), (4, 6, 9), (2, 9, 12)]:
+        TAKE_A_SHAPE[name](shape)
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 from sklearn_ae._sklearn._checks import is_size
+from sklearn_ae._sklearn._warnings import warn
+
+# A side of an image has at least as many pixels, where channels are told from it.
+_SIDE = 8
 
 
 def check_image_shape(part: Any, n_features: int) -> tuple[int, int, int]:
     """Return height, width and channels of the parameter ``image_shape``, for that many columns."""
     name = f"{type(part).__name__}(image_shape={part.image_shape!r})"
-    return image_sizes(part.image_shape, n_features, name, f"X has {n_features} features")
+    sizes = image_sizes(part.image_shape, n_features, name, f"X has {n_features} features")
+    if hint := channels_first_hint(sizes):
+        _warn_once(f"{name} {hint}")
+    return sizes
+
+
+# An augmentation checks its shape for every batch.
+_warn_once = functools.cache(warn)
+
+
+def channels_first_hint(sizes: tuple[int, int, int]) -> str:
+    """Return what to do with a shape that looks like channels, height, width; else nothing."""
+    first, second, third = sizes
+    if first not in (1, 3, 4) or min(second, third) < _SIDE:
+        return ""
+    return (
+        "looks like (n_channels, height, width), but channels come last. If so, reorder X by "
+        f"X.reshape(-1, {first}, {second}, {third}).transpose(0, 2, 3, 1).reshape(len(X), -1) and "
+        f"give image_shape=({second}, {third}, {first})."
+    )
 
 
 def image_sizes(image_shape: Any, n_values: int, name: str, has: str) -> tuple[int, int, int]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from sklearn_ae._sklearn._checks import is_size
 from sklearn_ae._sklearn._compat import check_matplotlib_support
-from sklearn_ae._sklearn._image_shape import image_sizes
+from sklearn_ae._sklearn._image_shape import channels_first_hint, image_sizes
 
 
 def check_count(name, value):
@@ -20,9 +20,14 @@ def check_count(name, value):
 def checked_shape(image_shape, n_values, what):
     """Check that an image has ``n_values``; return height and width, then 3 if it has colors."""
     name = f"image_shape={image_shape!r}"
-    height, width, n_channels = image_sizes(image_shape, n_values, name, f"{what} has {n_values}")
+    sizes = image_sizes(image_shape, n_values, name, f"{what} has {n_values}")
+    height, width, n_channels = sizes
     if n_channels not in (1, 3):
-        raise ValueError(f"{name} has {n_channels} channels; images of 1 or 3 can be drawn.")
+        hint = channels_first_hint(sizes)
+        raise ValueError(
+            f"{name} has {n_channels} channels; images of 1 or 3 can be drawn."
+            f"{hint and f' It {hint}'}"
+        )
     return (height, width) if n_channels == 1 else (height, width, 3)
 
 
