@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from scipy import sparse
 
+from sklearn_ae._compute._rows import Rows
 from sklearn_ae._estimators._autoencoder import Autoencoder
 from sklearn_ae._estimators._patches import PatchFeatures
+from sklearn_ae._sklearn._checks import check_data
 from sklearn_ae.plotting._fitted import checked_estimator, checked_index, codes_of, rows_of, use_of
 from sklearn_ae.plotting._images import (
     axes_for,
@@ -16,35 +19,43 @@ from sklearn_ae.plotting._images import (
     corners,
     draw_images,
 )
+from sklearn_ae.plotting._tables import checked_names, draw_heat_map
 
 
 class FeatureExamplesDisplay:
-    """The images that make a feature fire most, beside its filter.
+    """The rows that make a feature fire most: images beside its filter, or rows of a table.
 
-    Make it by :meth:`from_estimator`. A feature is a row, named by its number: the filter, if it
-    has one, then the images, the one with the largest code first.
+    Make it by :meth:`from_estimator`. A feature is a row of images, named by its number: the
+    filter, if it has one, then the images, the one with the largest code first. Of a table each
+    feature is a block of rows in a heat map of standardized values; gray rows stand for fewer rows
+    on which it fires.
 
     Parameters
     ----------
     examples : ndarray of shape (n_features, n_examples, n_values)
-        Images for each feature; NaN where it fires on fewer rows.
+        Rows for each feature; NaN where it fires on fewer. Those of a table are standardized: in
+        standard deviations from the mean of each column of X.
 
     codes : ndarray of shape (n_features, n_examples)
-        The codes of the feature for these images; 0 where it fires on fewer rows.
+        The codes of the feature for these rows; 0 where it fires on fewer.
 
     features : ndarray of shape (n_features,)
         The numbers of the features.
 
-    image_shape : tuple of int
-        Shape of an image, ``(height, width)`` or ``(height, width, n_channels)``.
+    image_shape : tuple of int, default=None
+        Shape of an image, ``(height, width)`` or ``(height, width, n_channels)``; None draws a
+        table.
 
     filters : ndarray of shape (n_features, n_values), default=None
-        The filters; None leaves them out.
+        The filters, to be drawn beside images; None leaves them out.
+
+    feature_names : array-like of str of shape (n_values,), default=None
+        Names of the columns of a table; None names them x0, x1 and so on.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (1,) or (2,)
-        The axes: of the filters, if there are any, and of the examples.
+        The axes: of the filters, if they are drawn, and of the examples.
 
     figure_ : matplotlib Figure
         The figure.
@@ -70,39 +81,62 @@ class FeatureExamplesDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, *, examples, codes, features, image_shape, filters=None):
+    def __init__(
+        self,
+        *,
+        examples,
+        codes,
+        features,
+        image_shape=None,
+        filters=None,
+        feature_names=None,
+    ):
         self.examples = examples
         self.codes = codes
         self.features = features
         self.image_shape = image_shape
         self.filters = filters
+        self.feature_names = feature_names
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, *, image_shape=None, features=None, n_examples=8, axes=None, cmap="gray"
+        cls,
+        estimator,
+        X,
+        *,
+        image_shape=None,
+        features=None,
+        n_examples=8,
+        max_columns=20,
+        axes=None,
+        cmap="gray",
     ):
         """Draw the rows of X that make features of a fitted autoencoder fire most.
 
         Parameters
         ----------
         estimator : Autoencoder or PatchFeatures
-            A fitted estimator. Filters are drawn where it has ``components_``.
+            A fitted estimator. Filters are drawn beside images where it has ``components_``.
 
         X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features_in)
-            The images to choose from, one a row.
+            The rows to choose from.
 
         image_shape : tuple of int, default=None
-            Shape of an image, ``(height, width)`` or ``(height, width, n_channels)``. None for
-            PatchFeatures only, which knows it.
+            Shape of an image, ``(height, width)`` or ``(height, width, n_channels)``. None draws a
+            table, its columns named as in fit, or x0, x1 and so on; of PatchFeatures it stands for
+            the shape of its images.
 
         features : array-like of int of shape (n_features,), default=None
             The columns of the codes to draw; None is the eight of largest mean absolute code.
 
         n_examples : int, default=8
-            Images for each feature, at most.
+            Rows for each feature, at most.
+
+        max_columns : int, default=20
+            Columns of a table, at most: those that are farthest from their mean.
 
         axes : array-like of matplotlib Axes, default=None
-            Where to draw: the axes of the filters, if there are any, and of the examples. None
+            Where to draw: the axes of the filters, if they are drawn, and of the examples. None
             makes a new figure.
 
         cmap : str or matplotlib Colormap, default="gray"
@@ -122,13 +156,12 @@ class FeatureExamplesDisplay:
             If it is neither an Autoencoder nor a PatchFeatures.
 
         ValueError
-            If ``image_shape``, X, ``features``, ``n_examples`` or the number of ``axes`` does not
-            fit.
+            If ``image_shape``, X, ``features``, ``n_examples``, ``max_columns`` or the number of
+            ``axes`` does not fit.
         """
         estimator = checked_estimator(cls, estimator, Autoencoder, PatchFeatures)
         if image_shape is None and isinstance(estimator, PatchFeatures):
             image_shape = estimator._trained.architecture.shape
-        checked_shape(image_shape, estimator.n_features_in_, "a row of X")
         check_count("n_examples", n_examples)
         n_codes = estimator._trained.architecture.n_features_out
         if features is not None:
@@ -143,24 +176,32 @@ class FeatureExamplesDisplay:
         examples = rows_of(X, best.ravel()).astype(np.float64).reshape(*best.shape, -1)
         codes = np.take_along_axis(codes.T, best, axis=1)
         examples[codes == 0] = np.nan
-        weights = getattr(estimator, "components_", None)
+        filters = getattr(estimator, "components_", None)
+        if image_shape is None:
+            rows = Rows(check_data(estimator, X, dtype="float64", reset=False), dtype=torch.float64)
+            scale = rows.column_deviation(len(rows))
+            examples = (examples - rows.column_mean().numpy()) / np.where(scale == 0, 1, scale)
         display = cls(
             examples=examples,
             codes=codes,
             features=features,
             image_shape=image_shape,
-            filters=None if weights is None else weights[features],
+            filters=None if filters is None else filters[features],
+            feature_names=getattr(estimator, "feature_names_in_", None),
         )
-        return display.plot(axes, cmap=cmap)
+        return display.plot(axes, max_columns=max_columns, cmap=cmap)
 
-    def plot(self, axes=None, *, cmap="gray"):
-        """Draw filters and images.
+    def plot(self, axes=None, *, max_columns=20, cmap="gray"):
+        """Draw filters and images, or a table.
 
         Parameters
         ----------
         axes : array-like of matplotlib Axes, default=None
-            Where to draw: the axes of the filters, if there are any, and of the examples. None
+            Where to draw: the axes of the filters, if they are drawn, and of the examples. None
             makes a new figure.
+
+        max_columns : int, default=20
+            Columns of a table, at most: those that are farthest from their mean.
 
         cmap : str or matplotlib Colormap, default="gray"
             For images without colors.
@@ -173,10 +214,35 @@ class FeatureExamplesDisplay:
         Raises
         ------
         ValueError
-            If ``image_shape`` or the number of ``axes`` does not fit.
+            If ``image_shape``, ``feature_names``, ``max_columns`` or the number of ``axes`` does
+            not fit.
         """
+        if self.image_shape is None:
+            middles = self._draw_table(axes, max_columns)
+        else:
+            middles = self._draw_images(axes, cmap)
+        self.axes_[0].set_yticks(middles, [str(k) for k in self.features])
+        self.axes_[0].tick_params(axis="y", length=0)
+        self.axes_[0].set_ylabel("feature")
+        return self
+
+    def _draw_table(self, axes, max_columns):
+        """Draw the rows, and return where those of each feature have their middle."""
+        check_count("max_columns", max_columns)
         n_features, n_examples, n_values = self.examples.shape
-        shape = checked_shape(self.image_shape, n_values, "an image")
+        names = checked_names(self.feature_names, n_values)
+        distance = np.abs(np.nan_to_num(self.examples).mean(axis=1)).max(axis=0)
+        shown = np.sort(np.argsort(-distance, kind="stable")[:max_columns])
+        figsize = (6.4, 0.08 * n_features * (n_examples + 1) + 2.2)
+        self.axes_, self.figure_ = axes_for(self, axes, 1, figsize=figsize)
+        draw_heat_map(self.axes_[0], self.examples[:, :, shown], names[shown])
+        self.axes_[0].set_title("rows on which each feature fires most")
+        return np.arange(n_features) * (n_examples + 1) + (n_examples - 1) / 2
+
+    def _draw_images(self, axes, cmap):
+        """Draw filters and images, and return where those of each feature have their middle."""
+        n_features, n_examples, n_values = self.examples.shape
+        shape = checked_shape(self.image_shape, n_values, "a row")
         if self.filters is not None:
             checked_shape(self.image_shape, self.filters.shape[1], "a filter")
         widths = [n_examples] if self.filters is None else [1, n_examples]
@@ -192,8 +258,4 @@ class FeatureExamplesDisplay:
         limits = (images[fires].min(), images[fires].max()) if fires.any() else (0, 1)
         draw_images(self.axes_[-1], images, limits, shape, n_examples, cmap)
         self.axes_[-1].set_title("fires most on")
-        middles = corners(n_features, 1, shape)[1] + shape[0] / 2
-        self.axes_[0].set_yticks(middles, [str(k) for k in self.features])
-        self.axes_[0].tick_params(length=0)
-        self.axes_[0].set_ylabel("feature")
-        return self
+        return corners(n_features, 1, shape)[1] + shape[0] / 2

@@ -125,7 +125,6 @@ class ReconstructionDisplay:
         clean = rows_of(X, checked_index("rows", index, n_rows, "rows in X"))
         corrupted = _corrupted(estimator._fitted, clean, random_state)
         seen = clean if corrupted is None else corrupted
-        seen = clean if corrupted is None else corrupted
         trained = estimator._fitted
         made = trained.apply(trained.reconstruct, seen.astype(dtype), clean.shape[1:])
         display = cls(clean=clean, reconstructed=made, image_shape=image_shape, corrupted=corrupted)
