@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from sklearn_ae import (
     Autoencoder,
@@ -9,6 +10,15 @@ from sklearn_ae import (
     DropoutAutoencoder,
     SparseAutoencoder,
 )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    """Keep torch to one thread: on a busy machine two wait for each other most of the time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(

@@ -338,6 +338,7 @@ def test_ten_roads_to_ten_epochs(X, optimizer, batch_size):
 
 STRICT = """
 import sys
+import sklearn_ae.plotting
 from sklearn_ae import Autoencoder, DenoisingAutoencoder, DropoutAutoencoder, SparseAutoencoder
 
 heavy = {"skorch", "matplotlib", "xgboost", "dask", "torch._dynamo"} & set(sys.modules)

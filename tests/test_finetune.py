@@ -45,15 +45,6 @@ def drawn():
     return rng.normal(size=(60, 8)).astype(np.float32), rng.randint(3, size=60)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Keep torch to one thread: on a busy machine two wait for each other most of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def X():
     return drawn()[0]

@@ -28,15 +28,6 @@ from sklearn_ae.penalties import KLDivergence
 CPU = {"device": "cpu", "random_state": 0}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Keep torch to one thread: on a busy machine two wait for each other most of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def pixels():
     """Digits with gray values in [0, 1]."""
