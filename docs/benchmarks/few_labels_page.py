@@ -72,7 +72,7 @@ def main():
 
 def plot(tables, path):
     """Draw accuracy against the number of labels and of unlabeled images."""
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained", sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.8), layout="constrained", sharey=True)
     panels = [("labels", "labels"), ("unlabeled", "images")]
     for ax, (name, unit) in zip(axes, panels, strict=True):
         for kind, color in COLORS.items():
@@ -89,7 +89,7 @@ def plot(tables, path):
     axes[1].set(xlabel="unlabeled images, 500 labeled")
     for ax in axes:
         ax.legend(frameon=False, loc="lower right")
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=150)
     plt.close(figure)
 
 

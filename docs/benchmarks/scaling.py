@@ -82,29 +82,29 @@ def weights_mib(sizes):
 
 
 def plot(results, path):
-    """Draw time above memory, one column an axis."""
-    figure, panels = plt.subplots(2, 3, figsize=(13, 7), layout="constrained", sharex="col")
-    for column, (axis, points) in zip(panels.T, results["axes"].items(), strict=True):
+    """Draw time beside memory, one row an axis."""
+    figure, panels = plt.subplots(3, 2, figsize=(7.2, 9), layout="constrained")
+    for row, (axis, points) in zip(panels, results["axes"].items(), strict=True):
         sizes = [point[axis] for point in points]
         seconds = [point["seconds"] for point in points]
-        top, bottom = column
-        top.loglog(sizes, seconds, "o-", color="#0b6e99", label="measured")
+        left, right = row
+        left.loglog(sizes, seconds, "o-", color="#0b6e99", label="measured")
         linear = [seconds[-1] * size / sizes[-1] for size in sizes]
-        top.loglog(sizes, linear, ":", color="gray", label="linear")
-        bottom.plot(sizes, [p["peak_mib"] for p in points], "o-", color="#0b6e99", label="peak")
+        left.loglog(sizes, linear, ":", color="gray", label="linear")
+        right.plot(sizes, [p["peak_mib"] for p in points], "o-", color="#0b6e99", label="peak")
         weights = [point["weights_mib"] for point in points]
-        bottom.plot(sizes, weights, ":", color="gray", label="weights, gradients, Adam")
-        bottom.set_xscale("log")
-        bottom.set_ylim(bottom=0)
+        right.plot(sizes, weights, ":", color="gray", label="weights, gradients, Adam")
+        right.set_xscale("log")
+        right.set_ylim(bottom=0)
         fixed = ", ".join(f"{k} = {v:,}" for k, v in AXES[axis]["fixed"].items())
-        top.set_title(fixed, fontsize=10)
-        bottom.set_xlabel(axis)
-        for panel in column:
+        left.set_title(fixed, fontsize=10, loc="left")
+        left.set_ylabel("seconds an epoch")
+        right.set_ylabel("MiB above the data")
+        for panel in row:
+            panel.set_xlabel(axis)
             panel.spines[["top", "right"]].set_visible(False)
             panel.legend(frameon=False)
-    panels[0, 0].set_ylabel("seconds an epoch")
-    panels[1, 0].set_ylabel("MiB above the data")
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=150)
     plt.close(figure)
 
 

@@ -81,7 +81,7 @@ def limits(sections):
 
 def plot(sections, path):
     """Draw time per epoch of everyone on both cases, and the cost of every regularizer."""
-    figure, axes = plt.subplots(1, 3, figsize=(15, 5), layout="constrained")
+    figure, axes = plt.subplots(3, 1, figsize=(7.2, 9.6), layout="constrained")
     for ax, data, title in zip(
         axes,
         ("digits", "Fashion-MNIST"),
@@ -94,11 +94,8 @@ def plot(sections, path):
     rows = [row for row in rows_of(sections, "variants", "Fashion-MNIST") if "ratio" in row]
     ranges = [row["ratio"][1:] for row in rows]
     bars(axes[2], [row["name"] for row in rows], [row["ratio"][0] for row in rows], ranges)
-    axes[2].set(
-        title="Regularizers, 784 -> 1,024",
-        xlabel="time per epoch; Autoencoder = 1",
-    )
-    figure.savefig(path, dpi=110)
+    axes[2].set(title="Regularizers, 784 -> 1,024", xlabel="time per epoch; Autoencoder = 1")
+    figure.savefig(path, dpi=150)
     plt.close(figure)
 
 

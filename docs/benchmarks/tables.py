@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
+
 __all__ = ["markdown", "verdict"]
 
 
 def markdown(section):
-    """Return title, table and note; columns without a value are left out."""
-    rows = [_cells(row) for row in section["rows"]]
-    columns = [name for name in _cells({}) if any(row[name] for row in rows)]
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(row[name] for name in columns) + " |" for row in rows]
+    """Return title, note, and a table for each task; columns without a value are left out."""
+    lines = [f"## {section['title']}", "", section["note"], ""]
+    for task, group in groupby(section["rows"], key=itemgetter("case")):
+        rows = [_cells(row) for row in group]
+        columns = [name for name in rows[0] if any(row[name] for row in rows)]
+        lines += [f"### {task[0].upper()}{task[1:]}", ""]
+        lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+        lines += ["| " + " | ".join(row[name] for name in columns) + " |" for row in rows]
+        lines.append("")
     load = " to ".join(str(number) for number in section["load"])
     state = f"{section['seconds']:.0f} s on {section['date']}, load average {load}"
-    return "\n".join([f"## {section['title']}", "", section["note"], "", *lines, "", f"*{state}.*"])
+    return "\n".join([*lines, f"*{state}.*"])
 
 
 def verdict(row):
@@ -35,7 +42,6 @@ def verdict(row):
 def _cells(row):
     low_high = row.get("ratio", [0, 0, 0])
     return {
-        "task": row.get("case", ""),
         "what": row.get("name", ""),
         "time": _time(row["seconds"]) if "seconds" in row else row.get("skipped", ""),
         "ratio": f"**{low_high[0]:.2f}**" if "ratio" in row else "",

@@ -15,7 +15,9 @@ from sklearn_ae import SparseAutoencoder
 TITLE = "Grid search on two workers"
 NOTE = (
     "`GridSearchCV` of 8 values of `alpha` x 3 folds; `n_jobs=2` against `n_jobs=1`, whose matrix "
-    "products already use every core. The workers are warm: they have fitted once before."
+    "products already use every core. The workers are warm: they have fitted once before. New ones "
+    "first import torch and scikit-learn, each for itself: a search of 9 tiny fits took 0.3 s with "
+    "`n_jobs=1` and 9 s with `n_jobs=2`."
 )
 ALPHAS = list(np.geomspace(0.03, 1, 8))
 
