@@ -5,13 +5,19 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.metrics import log_loss
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from xgboost import XGBClassifier
+
+from sklearn_ae import Autoencoder
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -166,35 +172,45 @@ def test_equivalents_of_other_packages_run(code):
     assert np.isfinite(result).all()
 
 
-@pytest.fixture
-def table(tmp_path):
-    """A CSV file of 120 rows with missing values, categories and labels of every other row."""
+def test_an_eval_set_in_a_pipeline_is_not_encoded_at_equal_widths():
+    X, y = load_digits(return_X_y=True)
+    (X, held_out), (y, y_held_out) = np.split(X / 16, [600]), np.split(y, [600])
+    booster = XGBClassifier(n_estimators=5, early_stopping_rounds=5, n_jobs=1)
+    pipe = make_pipeline(Autoencoder(64, max_epochs=2, random_state=0), booster)
+    eval_set = [(held_out, y_held_out)]
+    pipe.fit(X, y, xgbclassifier__eval_set=eval_set, xgbclassifier__verbose=False)
+    on_columns = log_loss(y_held_out, booster.predict_proba(held_out))
+    on_codes = log_loss(y_held_out, pipe.predict_proba(held_out))
+    assert booster.best_score == pytest.approx(on_columns, rel=1e-4)
+    assert on_codes < 0.8 * on_columns
+
+
+@pytest.mark.parametrize(
+    ("n_sensors", "noise", "verdict"), [(2, 0.5, "no difference"), (100, 4, "a difference")]
+)
+def test_a_newcomers_table_keeps_codes_only_if_they_gain(n_sensors, noise, verdict, tmp_path):
     rng = np.random.default_rng(0)
-    n_rows = 120
-    age, income = rng.normal(40, 9, n_rows), rng.lognormal(1, 0.5, n_rows)
-    label = (age + 5 * income + rng.normal(0, 3, n_rows) > 54).astype(int)
-    frame = pd.DataFrame(
-        {
-            "age": np.where(rng.random(n_rows) < 0.1, np.nan, age),
-            "income": np.where(rng.random(n_rows) < 0.1, np.nan, income),
-            "city": rng.choice(["Oslo", "Rome", "Lima", None], n_rows),
-            "bought": np.where(np.arange(n_rows) % 2, np.nan, label),
-        }
-    )
+    n_rows = 400
+    cause = rng.normal(size=n_rows)
+    sensors = cause[:, None] + noise * rng.normal(size=(n_rows, n_sensors))
+    frame = pd.DataFrame(sensors).mask(rng.random(sensors.shape) < 0.05)
+    frame["city"] = rng.choice(["Oslo", "Rome", "Lima", None], n_rows)
+    frame["bought"] = np.where(np.arange(n_rows) % 2, np.nan, cause > 0)
     frame.to_csv(tmp_path / "table.csv", index=False)
-    return frame
 
-
-def test_a_newcomers_table(table, tmp_path):
     def script(name, *arguments):
         command = [sys.executable, "-W", "error", DOCS / name, "table.csv", *arguments]
         result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
 
-    assert float(script("own_csv.py", "bought").split()[1]) > 0.6
+    accuracy, gain = script("own_csv.py", "bought").splitlines()
+    assert float(accuracy.split()[1]) > 0.6
+    assert gain.endswith(f"points: {verdict}")
+    saved = zipfile.ZipFile(tmp_path / "model.skops").read("schema.json")
+    assert (b"DenoisingAutoencoder" in saved) == (verdict == "a difference")
     assert script("own_csv_apply.py").split() == ["True", "True"]
     predictions = pd.read_csv(tmp_path / "predictions.csv")["prediction"]
     assert set(predictions) == {0, 1}
-    assert len(predictions) == len(table)
+    assert len(predictions) == n_rows
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
