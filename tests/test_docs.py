@@ -87,6 +87,7 @@ def test_page_refers_to_what_exists(page):
             assert path.name == "index.rst", f"{link} is made by the build: use {{ref}}"
             continue
         assert path.exists(), link
+        assert path.suffix != ".py", f"{link} is downloaded, not opened"
         assert not anchor or anchor in anchors(path), link
     examples = re.findall(r"sphx_glr_auto_examples_(\w+)\.py", text)
     examples += re.findall(r"auto_examples/images/sphx_glr_(\w+)_\d{3}\.png", text)
