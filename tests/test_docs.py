@@ -187,11 +187,11 @@ def test_an_eval_set_in_a_pipeline_is_not_encoded_at_equal_widths():
 
 
 @pytest.mark.parametrize(
-    ("n_sensors", "noise", "verdict"), [(2, 0.5, "no difference"), (100, 4, "a difference")]
+    ("n_rows", "n_sensors", "noise", "verdict"),
+    [(120, 2, 0.5, "no difference"), (400, 100, 4, "a difference")],
 )
-def test_a_newcomers_table_keeps_codes_only_if_they_gain(n_sensors, noise, verdict, tmp_path):
+def test_own_csv_keeps_codes_only_if_they_gain(n_rows, n_sensors, noise, verdict, tmp_path):
     rng = np.random.default_rng(0)
-    n_rows = 400
     cause = rng.normal(size=n_rows)
     sensors = cause[:, None] + noise * rng.normal(size=(n_rows, n_sensors))
     frame = pd.DataFrame(sensors).mask(rng.random(sensors.shape) < 0.05)
