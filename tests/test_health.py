@@ -35,7 +35,7 @@ def digits():
 
 # ------------------------------------------------------------------- dead components
 
-MODULE = nn.Sequential(nn.Linear(64, 96), nn.Dropout(0.5), nn.ReLU())
+MODULE = nn.Sequential(nn.Linear(64, 400), nn.Dropout(0.5), nn.ReLU())
 
 
 @pytest.mark.parametrize(
@@ -49,10 +49,10 @@ MODULE = nn.Sequential(nn.Linear(64, 96), nn.Dropout(0.5), nn.ReLU())
     ids=["dense", "csr", "early stopping", "module"],
 )
 def test_dead_components_are_those_that_never_fire(digits, params, convert):
-    ae = SparseAutoencoder(96, alpha=0.4, max_epochs=15, random_state=0, **params)
+    ae = SparseAutoencoder(400, alpha=1.5, max_epochs=15, random_state=0, **params)
     ae.fit(convert(digits))
     dead = (ae.transform(digits) == 0).all(axis=0)
-    assert 0 < dead.sum() < 96
+    assert 0 < dead.sum() < 400
     assert_array_equal(ae.dead_components_, dead)
     # A pass counts its own rows.
     ae.partial_fit(convert(digits[:50]))
@@ -173,7 +173,7 @@ def test_no_warning_at_defaults_on_scaled_data(cls, name):
 
 def test_a_penalty_that_silences_most_rows_is_warned_about(digits):
     with pytest.warns(UserWarning, match="codes are zero for 9. % of the rows .* Lower alpha"):
-        SparseAutoencoder(32, alpha=10, max_epochs=30, random_state=0).fit(digits)
+        SparseAutoencoder(32, alpha=16, max_epochs=90, random_state=0).fit(digits)
 
 
 def test_constant_codes_are_warned_about(digits):
@@ -184,7 +184,7 @@ def test_constant_codes_are_warned_about(digits):
 
 
 def test_many_dead_components_are_warned_about(digits):
-    ae = SparseAutoencoder(512, alpha=0, activation=TopK(4), max_epochs=9, random_state=0)
+    ae = SparseAutoencoder(512, alpha=0, activation=TopK(1), max_epochs=9, random_state=0)
     with pytest.warns(UserWarning, match=r"of 512 components are zero .* revive=True"):
         ae.fit(digits)
     revived = clone(ae).set_params(activation__revive=True)

@@ -156,7 +156,8 @@ def test_wide_plain_autoencoder_copies_and_the_same_one_denoising_fills_masked_p
         return np.sum(np.square(fill - test)[masked]) / np.sum(np.square(mean - test)[masked])
 
     plain = Autoencoder(512, learning_rate=3e-3, max_epochs=100, **CPU).fit(train)
-    assert explained_variance(test, plain.reconstruct(test)) > 0.999
+    assert explained_variance(train, plain.reconstruct(train)) > 0.999
+    assert explained_variance(test, plain.reconstruct(test)) > 0.995
     # It copies the blank too: filling in zeros is worse than filling in the mean.
     assert error_of_filling(plain.reconstruct(blanked)) > 1
     params = {name: plain.get_params()[name] for name in DenoisingAutoencoder().get_params()}
@@ -239,14 +240,13 @@ def test_share_of_zeros_is_the_same_at_any_batch_size(standardized):
     ("scale", "alpha", "params"),
     [("standardized", 0.5, {"n_components": 128}), ("pixels", 0.2, {})],
 )
-def test_alpha_means_the_same_when_every_column_comes_four_times(scale, alpha, params, request):
-    # The sum over features makes this X of twice the norm, as if alpha were halved: the share moves
-    # as far as the curve over alpha does, and that is steeper where alpha is small.
+def test_every_column_four_times_is_as_if_alpha_were_halved(scale, alpha, params, request):
+    # The sum over features makes this X of twice the norm.
     X = request.getfixturevalue(scale)
-    once = share_of_zeros(X, alpha, **params)
+    halved = share_of_zeros(X, alpha / 2, **params)
     four_times = share_of_zeros(np.tile(X, 4), alpha, **params)
-    assert abs(four_times - once) < 0.05
-    assert 0.5 < once < 0.97
+    assert abs(four_times - halved) < 0.05
+    assert 0.5 < halved < share_of_zeros(X, alpha, **params) - 0.03
 
 
 def test_codes_vanish_under_a_huge_alpha_and_the_decoder_draws_the_column_means(pixels):
@@ -427,6 +427,8 @@ def test_the_documented_objective_is_what_is_minimized(
     codes, output = (a.astype(np.float64) for a in (sparse.transform(X), sparse.reconstruct(X)))
     error = np.mean(loss_by_hand(X.astype(np.float64), output).sum(axis=1))
     strength = 0.7 * penalty_by_hand(codes)
-    assert strength > 0.02 * error  # Else the sum would not show the penalty.
+    # A target of the mean activation is met so closely that the sum would not show the penalty.
+    assert penalty == "kl" or strength > 0.02 * error
+    assert sparse.penalty_curve_[-1] == pytest.approx(strength, rel=2e-2)
     # At the end the learning rate has fallen so far that the last step changes nothing.
     assert sparse.loss_curve_[-1] == pytest.approx(error + strength, rel=2e-3)
