@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
-from sklearn.utils import get_tags, indexable
+from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -15,17 +15,13 @@ from sklearn_ae._sklearn._compat import (
     CallbackSupportMixin,
     HasMethods,
     MissingValues,
-    check_method_params,
     fit_context,
     process_routing,
-    safe_indexing,
 )
 from sklearn_ae.semi_supervised._labels import (
     as_array,
-    check_some_are_labeled,
     is_auto,
-    is_unlabeled,
-    labels_at,
+    labeled_part,
     warn_of_minus_one,
 )
 
@@ -41,6 +37,26 @@ def _estimator_has(attribute):
         return True
 
     return check
+
+
+def _encoded(labels, classes):
+    """Turn labels into the positions of their classes, and what is none of these into -1."""
+    positions = {label: position for position, label in enumerate(classes.tolist())}
+    return np.array([positions.get(label, -1) for label in as_array(labels).tolist()])
+
+
+def _with_encoded_eval_sets(params, classes):
+    """Encode the labels of the (X, y) pairs that boosting libraries watch."""
+    for name, pairs in params.items():
+        if name.rpartition("__")[2] == "eval_set" and pairs:
+            encoded = [(rows, _encoded(labels, classes)) for rows, labels in pairs]
+            if any((labels < 0).any() for _, labels in encoded):
+                raise ValueError(
+                    f"{name} has a label that no labeled row of y has: those have "
+                    f"{classes.tolist()}."
+                )
+            params = params | {name: encoded}
+    return params
 
 
 class LabeledOnly(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
@@ -65,10 +81,18 @@ class LabeledOnly(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
         Classes that are -1 and 1 need `unlabeled=None`.
 
+    sample_properties : list or tuple of str, default=()
+        Parameters of `fit` and `score`, beside `sample_weight` and `groups`, that have an entry
+        for each row of X, such as `"base_margin"` of XGBoost: these are cut to the labeled rows.
+        A name stands for the parameter of an inner step too, such as `clf__base_margin`.
+
     Attributes
     ----------
     estimator_ : estimator object
         The fitted clone of `estimator`.
+
+    encoded_classes_ : ndarray of shape (n_classes,) or None
+        The class labels that `estimator_` knows as 0, 1, ..., if it refused the labels themselves.
 
     classes_ : ndarray of shape (n_classes,)
         The class labels, without the marker. Only if `estimator_` has them.
@@ -94,14 +118,23 @@ class LabeledOnly(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     floats that are all whole numbers become integers when unlabeled rows were left out, as it is
     the NaN that made them floats. Strings stay strings.
 
-    Parameters of `fit` and `score` with as many rows as X, `sample_weight` for one, are cut to the
-    labeled rows. They are passed on as they are given, or, with metadata routing, as `estimator`
-    requests them.
+    A classifier that raises a `TypeError` or `ValueError` for text, or for integers other than
+    0, 1, ..., as XGBoost's does, is fitted again on these numbers in their place. The labels of an
+    `eval_set` are encoded too; what `estimator` itself holds about classes, such as `class_weight`,
+    is not. `predict`, `classes_` and the columns of `predict_proba` speak of the labels in `y`.
+
+    Of the parameters of `fit` and `score`, `sample_weight`, `groups` and those that are named in
+    `sample_properties` are cut to the labeled rows. All others are passed on as they are given,
+    such as the `eval_set` and `feature_weights` of XGBoost. With metadata routing, each goes where
+    `estimator` requests it; a step within `estimator` that requests `sample_weight` by another name
+    needs that name in `sample_properties`.
 
     Meta-estimators that look at `y` themselves, such as
     :class:`~sklearn.ensemble.VotingClassifier`, :class:`~sklearn.ensemble.StackingClassifier` or
     :class:`~sklearn.multiclass.OneVsRestClassifier`, take -1 for a class. They belong inside,
-    as `LabeledOnly(VotingClassifier(...))`.
+    as `LabeledOnly(VotingClassifier(...))`. So does
+    :class:`~sklearn.compose.TransformedTargetRegressor`, which refuses NaN and transforms any other
+    marker as if it were a target.
 
     Examples
     --------
@@ -125,11 +158,13 @@ class LabeledOnly(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit"])],
         "unlabeled": [MissingValues()],
+        "sample_properties": [list, tuple],
     }
 
-    def __init__(self, estimator, *, unlabeled="auto"):
+    def __init__(self, estimator, *, unlabeled="auto", sample_properties=()):
         self.estimator = estimator
         self.unlabeled = unlabeled
+        self.sample_properties = sample_properties
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, **fit_params):
@@ -144,8 +179,8 @@ class LabeledOnly(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             The label of each row, or the marker that says that it has none.
 
         **fit_params : dict
-            Parameters of the estimator's `fit`. Those with `n_samples` rows are cut to the labeled
-            rows.
+            Parameters of the estimator's `fit`. `sample_weight`, `groups` and those named in
+            `sample_properties` are cut to the labeled rows.
 
         Returns
         -------
@@ -156,8 +191,8 @@ class LabeledOnly(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         ------
         ValueError
             If no row is labeled; if `y` is exactly -1 and 1, `unlabeled="auto"` and the estimator
-            is a classifier, which would be left with one class; and where :func:`is_unlabeled`
-            raises.
+            is a classifier, which would be left with one class; if labels are encoded and an
+            `eval_set` has others; and where :func:`is_unlabeled` raises.
 
         Warns
         -----
@@ -170,11 +205,18 @@ class LabeledOnly(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         X, labels, params = self._labeled_part(X, y, params)
         if is_classifier(self):
             self._check_minus_one(y, labels)
-        estimator = clone(self.estimator)
-        context = self._init_callback_context(max_subtasks=1)
+        context = self._init_callback_context(max_subtasks=2)
         context.call_on_fit_task_begin(estimator=self, X=X, y=labels)
-        fit_as_task(context, self, estimator, X, labels, name="fit-estimator", **params)
-        self.estimator_ = estimator
+        # Only by trying can one tell which labels a classifier takes.
+        try:
+            estimator, classes = self._fit_clone(context, X, labels, params), None
+        except (TypeError, ValueError):
+            classes = self._classes_to_encode(labels)
+            if classes is None:
+                raise
+            params = _with_encoded_eval_sets(params, classes)
+            estimator = self._fit_clone(context, X, _encoded(labels, classes), params)
+        self.estimator_, self.encoded_classes_ = estimator, classes
         context.call_on_fit_task_end(estimator=self, X=X, y=labels, reconstruction_attributes={})
         return self
 
@@ -195,7 +237,8 @@ class LabeledOnly(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The predicted classes or values; never the marker.
         """
-        return self._delegate("predict", X, params)
+        predicted = self._delegate("predict", X, params)
+        return predicted if self.encoded_classes_ is None else self.encoded_classes_[predicted]
 
     @available_if(_estimator_has("predict_proba"))
     def predict_proba(self, X, **params):
@@ -308,8 +351,8 @@ class LabeledOnly(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             The label of each row, or the marker that says that it has none.
 
         **params : dict
-            Parameters of the estimator's `score`, such as `sample_weight`. Those with `n_samples`
-            rows are cut to the labeled rows.
+            Parameters of the estimator's `score`, such as `sample_weight`, cut as those of
+            :meth:`fit`.
 
         Returns
         -------
@@ -324,6 +367,8 @@ class LabeledOnly(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         params = self._routed("score", params)
         X, labels, params = self._labeled_part(X, as_array(y), params)
+        if self.encoded_classes_ is not None:
+            labels = _encoded(labels, self.encoded_classes_)
         return self.estimator_.score(X, labels, **params)
 
     @available_if(_estimator_has("get_feature_names_out"))
@@ -381,7 +426,8 @@ class LabeledOnly(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     @property
     def classes_(self):
         """The class labels, without the marker."""
-        return self.estimator_.classes_
+        encoded = self.encoded_classes_
+        return self.estimator_.classes_ if encoded is None else encoded
 
     @property
     def n_features_in_(self):
@@ -412,17 +458,27 @@ class LabeledOnly(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _labeled_part(self, X, labels, params):
         """Cut X, its labels and the metadata to the labeled rows."""
-        unlabeled = is_unlabeled(labels, self.unlabeled)
-        rows, *_ = indexable(X, labels, params.get("sample_weight"))
-        if not unlabeled.any():
-            return X, labels, params
-        check_some_are_labeled(unlabeled, self.unlabeled)
-        labeled = np.flatnonzero(~unlabeled)
-        return (
-            safe_indexing(rows, labeled),
-            labels_at(labels, labeled, whole_numbers=is_classifier(self)),
-            check_method_params(rows, params, indices=labeled),
+        return labeled_part(
+            X,
+            labels,
+            params,
+            unlabeled=self.unlabeled,
+            sample_properties=self.sample_properties,
+            whole_numbers=is_classifier(self),
         )
+
+    def _fit_clone(self, context, X, labels, params):
+        """Fit a clone of the estimator as a task of callbacks."""
+        estimator = clone(self.estimator)
+        fit_as_task(context, self, estimator, X, labels, name="fit-estimator", **params)
+        return estimator
+
+    def _classes_to_encode(self, labels):
+        """Find the classes of one column of labels, unless they are 0, 1, ... already."""
+        if not is_classifier(self) or labels.ndim > 1 or labels.dtype.kind == "f":
+            return None
+        classes = np.unique(labels)
+        return None if classes.tolist() == list(range(len(classes))) else classes
 
     def _check_minus_one(self, y, labels):
         """Catch the -1 whose meaning the user has not given and the default may get wrong."""

@@ -6,8 +6,9 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import indexable
 
-from sklearn_ae._sklearn._compat import MissingValues, validate_params
+from sklearn_ae._sklearn._compat import MissingValues, safe_indexing, validate_params
 from sklearn_ae._sklearn._warnings import warn
 
 
@@ -129,6 +130,24 @@ def _with_type_of_labels(labels):
     typed = np.array(labels.tolist())
     has_missing = typed.dtype.kind == "f" and np.isnan(typed).any()
     return typed if typed.dtype.kind in "biuf" and not has_missing else labels
+
+
+def labeled_part(X, labels, params, *, unlabeled, sample_properties=(), whole_numbers=False):
+    """Cut X, its labels and what `params` holds for each row to the labeled rows."""
+    marked = is_unlabeled(labels, unlabeled)
+    per_row = {"sample_weight", "groups", *sample_properties}
+    names = [name for name in params if name in per_row or name.rpartition("__")[2] in per_row]
+    rows, _, *values = indexable(X, labels, *(params[name] for name in names))
+    if not marked.any():
+        return X, labels, params
+    check_some_are_labeled(marked, unlabeled)
+    labeled = np.flatnonzero(~marked)
+    cut = [None if value is None else safe_indexing(value, labeled) for value in values]
+    return (
+        safe_indexing(rows, labeled),
+        labels_at(labels, labeled, whole_numbers=whole_numbers),
+        params | dict(zip(names, cut, strict=True)),
+    )
 
 
 def labels_at(labels, rows, *, whole_numbers=False):
