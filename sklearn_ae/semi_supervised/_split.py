@@ -6,26 +6,27 @@ from collections.abc import Iterator
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import check_cv
-from sklearn.utils import indexable
+from sklearn.model_selection import TimeSeriesSplit, check_cv
 from sklearn.utils.metadata_routing import UNUSED, get_routing_for_object
 
-from sklearn_ae._sklearn._compat import MissingValues, safe_indexing, validate_parameter_constraints
+from sklearn_ae._sklearn._compat import MissingValues, StrOptions, validate_parameter_constraints
 from sklearn_ae._sklearn._warnings import warn
 from sklearn_ae.semi_supervised._labels import (
     as_array,
-    check_some_are_labeled,
     is_auto,
     is_unlabeled,
-    labels_at,
+    labeled_part,
 )
 
 
 class SemiSupervisedSplit(BaseEstimator):
-    """Cross-validate on the labeled rows; the unlabeled ones are always trained on.
+    """Cross-validate on the labeled rows, and train on the unlabeled ones too.
 
-    The labeled rows are split as `cv` splits them. The unlabeled rows join the training part of
-    every split and are in no test part, so that every scorer counts labeled rows only.
+    The labeled rows are split as `cv` splits them. The unlabeled rows are in no test part, so that
+    every scorer counts labeled rows only, and join the training part of every split, except:
+
+    - where `groups` are given, those of a group that has rows in the test part;
+    - where rows are in order of time (see `time_ordered`), those that come later.
 
     Parameters
     ----------
@@ -34,13 +35,19 @@ class SemiSupervisedSplit(BaseEstimator):
 
         - an int, the number of folds, or `None`, which is 5: stratified folds if the labels are
           binary or multiclass (see :func:`~sklearn.utils.multiclass.type_of_target`), else
-          :class:`~sklearn.model_selection.KFold`;
+          :class:`~sklearn.model_selection.KFold`, also for whole numbers if there are more than
+          half as many distinct ones as labeled rows;
         - a splitter of scikit-learn;
         - a list of (train, test) index arrays that count the labeled rows only, in their order.
 
     unlabeled : "auto", int, float, str, NaN, `pandas.NA` or None, default="auto"
         What `y` holds where there is no label, as for :class:`LabeledOnly`;
         :func:`is_unlabeled` has the details.
+
+    time_ordered : "auto" or bool, default="auto"
+        Whether the rows of X are in order of time. Then no unlabeled row is trained on that comes
+        after the first test row, or after the training part of `cv` where it leaves a gap behind
+        that. `"auto"` is True if `cv` is a :class:`~sklearn.model_selection.TimeSeriesSplit`.
 
     Attributes
     ----------
@@ -53,20 +60,27 @@ class SemiSupervisedSplit(BaseEstimator):
     See Also
     --------
     LabeledOnly : Fit an estimator on the labeled rows.
+    labeled_scorer : Score the labeled rows of any part.
     sklearn.model_selection.PredefinedSplit : Does the same where the folds are known beforehand:
         rows of fold -1 are in every training part.
 
     Notes
     -----
-    Whole numbers look like classes, in floats too. For a regression on counts pass
-    `KFold(5)` rather than 5.
+    Whole numbers that repeat look like classes, in floats too. For a regression on small counts
+    pass `KFold(5)` rather than 5.
+
+    The training parts hold unlabeled rows. Where they are scored, as by `return_train_score=True`,
+    :func:`~sklearn.model_selection.validation_curve` and
+    :func:`~sklearn.model_selection.learning_curve`, pass `scoring=labeled_scorer("accuracy")`:
+    a scorer that is named by a string counts these rows as wrong, or fails.
 
     Scorers get the test part of `y` as it is given, and those named by a string refuse numbers in
     an object array, such as `[0, 1, None]`: mark such labels by -1, NaN or a nullable type, or use
-    the estimator's own `score`.
+    :func:`labeled_scorer` or the estimator's own `score`.
 
     Metadata routing: the splitter requests what `cv` requests, so `groups` reaches
-    `SemiSupervisedSplit(GroupKFold(5))`. Groups have one entry for each row, labeled or not.
+    `SemiSupervisedSplit(GroupKFold(5))`. Groups have one entry for each row, labeled or not; an
+    unlabeled row whose group is missing, or has no labeled row, is always trained on.
 
     The test parts do not cover the unlabeled rows. Hence
     :func:`~sklearn.model_selection.cross_val_predict`, which needs a partition, refuses this
@@ -92,13 +106,18 @@ class SemiSupervisedSplit(BaseEstimator):
     [0 1 2 4] [3 5]
     """
 
-    _parameter_constraints: dict = {"cv": ["cv_object"], "unlabeled": [MissingValues()]}
+    _parameter_constraints: dict = {
+        "cv": ["cv_object"],
+        "unlabeled": [MissingValues()],
+        "time_ordered": ["boolean", StrOptions({"auto"})],
+    }
     # `groups` are requested as `cv` requests them: there is no `set_split_request` here.
     __metadata_request__split = {"groups": UNUSED}
 
-    def __init__(self, cv=5, *, unlabeled="auto"):
+    def __init__(self, cv=5, *, unlabeled="auto", time_ordered="auto"):
         self.cv = cv
         self.unlabeled = unlabeled
+        self.time_ordered = time_ordered
 
     def split(self, X, y=None, groups=None):
         """Generate the indices of each training and test part.
@@ -112,12 +131,12 @@ class SemiSupervisedSplit(BaseEstimator):
             The label of each row, or the marker that says that it has none. Must be given.
 
         groups : array-like of shape (n_samples,), default=None
-            The group of each row, for a `cv` that uses groups.
+            The group of each row, labeled or not.
 
         Yields
         ------
         train : ndarray of shape (n_train,)
-            Ascending indices of the training rows, all unlabeled rows among them.
+            Ascending indices of the training rows, unlabeled rows among them.
 
         test : ndarray of shape (n_test,)
             Indices of the test rows, all labeled, in the order of `cv`.
@@ -134,7 +153,9 @@ class SemiSupervisedSplit(BaseEstimator):
             If `y` has integers, none of them -1, and `unlabeled="auto"`: every row is labeled.
         """
         self._validate()
-        X, labels, groups, unlabeled = self._labeled_part(X, y, groups)
+        unlabeled = is_unlabeled(y, self.unlabeled)
+        all_groups = None if groups is None else as_array(groups)
+        X, labels, groups = self._labeled_part(X, y, groups)
         if not unlabeled.any() and is_auto(self.unlabeled) and labels.dtype.kind in "iu":
             warn(
                 "y holds integers without a -1, so every row counts as labeled. Set "
@@ -142,9 +163,19 @@ class SemiSupervisedSplit(BaseEstimator):
                 "was split, as StackingClassifier does."
             )
         labeled, unlabeled = np.flatnonzero(~unlabeled), np.flatnonzero(unlabeled)
-        cv = check_cv(self.cv, labels, classifier=True)
-        for train, test in cv.split(X, labels, groups):
-            yield np.sort(np.concatenate([labeled[train], unlabeled])), labeled[test]
+        ordered = self.time_ordered
+        if is_auto(ordered):
+            ordered = isinstance(self.cv, TimeSeriesSplit)
+        for train, test in self._checked_cv(labels).split(X, labels, groups):
+            joining = unlabeled
+            if groups is not None:
+                held_out = set(all_groups[labeled[test]].tolist())
+                joins = [group not in held_out for group in all_groups[unlabeled].tolist()]
+                joining = unlabeled[joins]
+            if ordered:
+                end = labeled[min(np.max(train, initial=-1) + 1, np.min(test))]
+                joining = joining[joining < end]
+            yield np.sort(np.concatenate([labeled[train], joining])), labeled[test]
 
     def get_n_splits(self, X=None, y=None, groups=None):
         """Count the splits.
@@ -168,8 +199,8 @@ class SemiSupervisedSplit(BaseEstimator):
         self._validate()
         if X is None or y is None:
             return check_cv(self.cv).get_n_splits()
-        X, labels, groups, _ = self._labeled_part(X, y, groups)
-        return check_cv(self.cv, labels, classifier=True).get_n_splits(X, labels, groups)
+        X, labels, groups = self._labeled_part(X, y, groups)
+        return self._checked_cv(labels).get_n_splits(X, labels, groups)
 
     def get_metadata_routing(self):
         """Get the metadata that `cv` requests.
@@ -206,13 +237,11 @@ class SemiSupervisedSplit(BaseEstimator):
 
     def _labeled_part(self, X, y, groups):
         """Cut X, y and groups to the labeled rows."""
-        labels = as_array(y)
-        unlabeled = is_unlabeled(labels, self.unlabeled)
-        X, labels, groups = indexable(X, labels, groups)
-        check_some_are_labeled(unlabeled, self.unlabeled)
-        if unlabeled.any():
-            labeled = np.flatnonzero(~unlabeled)
-            X = safe_indexing(X, labeled)
-            labels = labels_at(labels, labeled)
-            groups = safe_indexing(groups, labeled) if groups is not None else None
-        return X, labels, groups, unlabeled
+        params = {"groups": groups}
+        X, labels, params = labeled_part(X, as_array(y), params, unlabeled=self.unlabeled)
+        return X, labels, params["groups"]
+
+    def _checked_cv(self, labels):
+        """Make a splitter of `cv`, with plain folds for numbers most of which are distinct."""
+        classes = labels.dtype.kind not in "iuf" or len(np.unique(labels)) <= labels.size / 2
+        return check_cv(self.cv, labels, classifier=classes)
