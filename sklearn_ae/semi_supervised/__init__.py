@@ -2,6 +2,7 @@
 
 from sklearn_ae.semi_supervised._labeled_only import LabeledOnly
 from sklearn_ae.semi_supervised._labels import is_unlabeled
+from sklearn_ae.semi_supervised._scorer import labeled_scorer
 from sklearn_ae.semi_supervised._split import SemiSupervisedSplit
 
-__all__ = ["LabeledOnly", "SemiSupervisedSplit", "is_unlabeled"]
+__all__ = ["LabeledOnly", "SemiSupervisedSplit", "is_unlabeled", "labeled_scorer"]
