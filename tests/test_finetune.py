@@ -449,7 +449,7 @@ def test_standardized_codes(max_entries, X, monkeypatch):
         ({"callbacks": [EarlyStopping()]}, "early_stopping=True"),
         ({"autoencoder": FrozenEstimator(Autoencoder(3))}, "not fitted"),
         ({"autoencoder": FrozenEstimator(Autoencoder(3, max_epochs=1).fit(np.eye(5)))},
-         "5 features, but gets 8"),
+         "X has 8 features, but Autoencoder is expecting 5"),
         ({"autoencoder": Autoencoder(3, features="all")}, "features='all'"),
         ({"class_weight": {0: 0, 1: 0, 2: 0}}, "class_weight="),
         ({"autoencoder": SparseAutoencoder(3), "encoder": nn.Linear(8, 3)}, "both given"),

@@ -1,5 +1,6 @@
 """The training loop: its lean way against skorch's own, callbacks, stacks, precision, threads."""
 
+import copy
 import pickle
 import signal
 
@@ -129,9 +130,11 @@ def test_checkpoints_write_the_weights(kind, X, tmp_path):
     options = {"monitor": "train_loss_best"} if kind is Checkpoint else {}
     ae = small(callbacks=[kind(dirname=str(tmp_path), f_pickle=None, **options)]).fit(X)
     path = next(tmp_path.glob("*params.pt"))
-    saved = torch.load(path, weights_only=True)
-    for name, value in ae.net_.module_.state_dict().items():
-        assert_array_equal(saved[name], value)
+    loaded = copy.deepcopy(ae.net_.module_)
+    loaded.load_state_dict(torch.load(path, weights_only=True))
+    rows = torch.from_numpy(X)
+    for mine, other in zip(loaded(rows), ae.net_.module_(rows), strict=True):
+        assert_allclose(mine.detach(), other.detach(), rtol=1e-5, atol=1e-6)
 
 
 class StopAfter(Callback):
@@ -160,15 +163,17 @@ def test_any_callback_ends_training(X):
 def test_a_stop_leaves_no_component_that_was_not_trained(X):
     stop = StopAfter(2, lambda: True)
     params = {"n_components": 64, "activation": TopK(2, revive=True), "max_epochs": 40}
-    ae = small(**params, callbacks=[stop, KeepWeights()]).fit(X)
-    kept = dict(ae.net_.callbacks_)["KeepWeights"].kept
-    for name, weight in ae.net_.module_.named_parameters():
-        assert_array_equal(weight.detach(), kept[name])
+    ae = small(**params, callbacks=[stop, KeepCodes(torch.from_numpy(X))]).fit(X)
+    kept = dict(ae.net_.callbacks_)["KeepCodes"].kept
+    assert_allclose(ae.transform(X), kept, rtol=1e-4, atol=1e-6)
 
 
-class KeepWeights(Callback):
+class KeepCodes(Callback):
+    def __init__(self, X):
+        self.X = X
+
     def on_epoch_end(self, net, **kwargs):
-        self.kept = {n: w.detach().clone() for n, w in net.module_.named_parameters()}
+        self.kept = net.module_.encoder(self.X).detach().numpy()
 
 
 def test_ctrl_c_in_a_callback_is_raised_on(X):

@@ -24,9 +24,7 @@ _FEWEST = 3
 def start_alive(net: Any) -> None:
     """Let every component begin with as good a chance as any other to be among the strongest.
 
-    Encoder and decoder start as mirrors, with atoms of unit norm; the biases take the mean of the
-    data off the pre-activations and into the output. Random weights without it favor, on data whose
-    mean is not 0, the components that happen to point along the mean.
+    Encoder and decoder start as mirrors, with atoms of unit norm and no bias of the code.
     """
     encoder, decoder = net.module_.encoder, net.module_.decoder
     decoder.normalize_atoms()
@@ -45,10 +43,12 @@ def start_centered(net: Any, rows: Rows, has_own_decoder: bool) -> None:
     if has_own_decoder:
         wanted = mean.clamp(0.01, 0.99).logit() if net.recipe.gives_logits else mean
         net.module_.decoder.layers[-1].bias.copy_(wanted)
-    encoder.layers[0].center = mean
-    x = rows.sample(min(_N_ROWS, max(_FEWEST, _MAX_ENTRIES // rows.n_features)))
-    for layer in encoder.layers:
-        layer.bias.add_(layer.bias - layer(x).mean(dim=0))
+    first, *others = encoder.layers
+    first.center = mean
+    if others:
+        x = activate(encoder.hidden_activation, first(rows.sample(max(net.batch_size, 256))))
+    for layer in others:
+        layer.bias.sub_(layer.weight @ x.mean(dim=0))
         x = activate(encoder.hidden_activation, layer(x))
     rho = getattr(net.recipe.penalty, "rho", None)
     if net.recipe.alpha and rho is not None and encoder.activation == "sigmoid":

@@ -16,6 +16,7 @@ from sklearn_ae._compute._runtime import global_generators, limited_threads
 from sklearn_ae._training._checks import probe_parts, resolve_parts
 from sklearn_ae._training._listeners import (
     BestWeights,
+    Centered,
     EpochLine,
     Restarts,
     TaskOfEpoch,
@@ -24,12 +25,12 @@ from sklearn_ae._training._listeners import (
 from sklearn_ae._training._net import EndOfTraining, ReconstructionNet
 from sklearn_ae._training._objective import DivergenceError, Objective
 from sklearn_ae._training._recipe import Recipe, SupervisedRecipe
-from sklearn_ae._training._revival import start_alive, start_centered
+from sklearn_ae._training._revival import start_alive
 from sklearn_ae._training._supervised import SupervisedNet
 from sklearn_ae._training._trained import Trained, described
 from sklearn_ae.modules._activations import TopK
 from sklearn_ae.modules._architecture import Architecture
-from sklearn_ae.modules._dense import set_center, start_as_transpose
+from sklearn_ae.modules._dense import start_as_transpose
 
 
 def train(
@@ -73,14 +74,12 @@ def train(
             net.fit_loop(rows)
         net.notify("on_train_end", X=rows, y=None)
         _check_weights(net)
-        set_center(net.module_, None)
         return described(net, architecture, start)
 
 
 def untrained(architecture: Architecture, recipe: Recipe, rows: Rows) -> Trained:
     """Build the network that :func:`train` would start from."""
     with _prepared(architecture, recipe, rows) as net:
-        set_center(net.module_, None)
         return described(net, architecture)
 
 
@@ -119,9 +118,7 @@ def _prepared(
         if start is not None:
             _restore_optimizer(net, start)
         elif is_autoencoder:
-            _place_weights(net, rows, architecture)
-        if start is not None and is_autoencoder and architecture.encoder is None:
-            set_center(net.module_, rows.column_mean())
+            _place_weights(net, architecture)
         if is_autoencoder:
             probe_parts(net, rows, architecture)
         yield net
@@ -182,9 +179,11 @@ def _listeners(
 ) -> list[Any]:
     own: list[Any] = []
     if recipe.early_stopping:
-        # The first to hear, so that others see the best weights when training ends.
+        # These two are the first to hear, so that others see the best weights when training ends.
         stop = BestWeights(recipe.n_iter_no_change, recipe.tol, continues=start is not None)
         own.append(("early_stopping", stop))
+    if isinstance(architecture, Architecture) and architecture.encoder is None:
+        own.append(("centered", Centered(start is None, architecture.decoder is None)))
     own += copied_callbacks(recipe)
     if restarts:
         own.append(("restarts", Restarts()))
@@ -203,14 +202,12 @@ def _restarts(architecture: Architecture) -> bool:
     return wanted and architecture.is_built_in and not architecture.tied_weights
 
 
-def _place_weights(net: ReconstructionNet, rows: Rows, architecture: Architecture) -> None:
-    """Let what is built in start as mirrors where atoms have unit norm, and around the mean."""
+def _place_weights(net: ReconstructionNet, architecture: Architecture) -> None:
+    """Let encoder and decoder start as mirrors where atoms have unit norm or may start anew."""
     if _restarts(architecture):
         start_alive(net)
     elif net.recipe.unit_norm and architecture.is_built_in:
         start_as_transpose(net.module_.encoder, net.module_.decoder)
-    if architecture.encoder is None:
-        start_centered(net, rows, has_own_decoder=architecture.decoder is None)
 
 
 def _restore_optimizer(net: ReconstructionNet, start: Trained) -> None:
