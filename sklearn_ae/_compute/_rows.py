@@ -78,6 +78,9 @@ class Rows:
         if not self.is_sparse:
             n_bytes = X.shape[0] * X.shape[1] * dtype.itemsize
             X = X.to(device=device if fits(n_bytes, device) else X.device, dtype=dtype)
+            if X.device.type != "cpu":
+                # A frame is ordered by columns, and a row of it would be read in as many places.
+                X = X.contiguous()
         self.X = X
         self.dtype = dtype
         # Where rows are counted.
@@ -127,10 +130,7 @@ class Rows:
         if self.is_sparse:
             batch = self.X[index if isinstance(index, slice) else index.numpy()]
             return batch if self.sparse_input else self._dense(batch)
-        batch = self.X[index]
-        if self.X.device.type == "cpu" and self.device.type == "cuda":
-            batch = batch.pin_memory()
-        return batch.to(self.device, non_blocking=True)
+        return self._sent(self.X[index])
 
     def pair(self, index: torch.Tensor | slice) -> tuple[Any, Any]:
         """Return rows as the network takes them, and the same as its clean, dense target."""
@@ -170,8 +170,23 @@ class Rows:
     def _statistic(self, values: Any) -> torch.Tensor:
         return torch.as_tensor(values).to(device=self.device, dtype=self.dtype)
 
+    def _sent(self, batch: torch.Tensor) -> torch.Tensor:
+        """Send a batch to the device, to a GPU without waiting for it."""
+        if self.device.type == "cuda" and batch.device.type == "cpu":
+            return batch.pin_memory().to(self.device, non_blocking=True)
+        return batch.to(self.device)
+
     def _dense(self, batch: Any) -> torch.Tensor:
-        return torch.from_numpy(batch.toarray()).to(device=self.device, dtype=self.dtype)
+        if self.device.type == "cpu":
+            return torch.from_numpy(batch.toarray()).to(self.dtype)
+        # Only what is not zero is sent.
+        n_rows, n_columns = batch.shape
+        row_starts = np.arange(n_rows, dtype=np.int64) * n_columns
+        places = np.repeat(row_starts, np.diff(batch.indptr)) + batch.indices
+        values = self._sent(as_tensor(batch.data)).to(self.dtype)
+        dense = torch.zeros(n_rows * n_columns, dtype=self.dtype, device=self.device)
+        dense.scatter_add_(0, self._sent(torch.from_numpy(places)), values)
+        return dense.view(n_rows, n_columns)
 
 
 class LabeledRows(Rows):
@@ -192,8 +207,9 @@ class LabeledRows(Rows):
         **kwargs: Any,
     ) -> None:
         super().__init__(X, device, dtype, **kwargs)
-        self.y = y.to(self.device)
-        self.weight = weight.to(self.device, self.dtype)
+        # Where rows are counted, so that no index has to follow them to the device.
+        self.y = y.to(self.home)
+        self.weight = weight.to(self.home, self.dtype)
         self.split = split
 
     def pair(self, index: torch.Tensor | slice) -> tuple[Any, Any]:
@@ -201,9 +217,7 @@ class LabeledRows(Rows):
         batch, clean = super().pair(index)
         if self.index is not None:
             index = self.index[index]
-        if isinstance(index, torch.Tensor):
-            index = index.to(self.device)
-        return batch, (clean, self.y[index], self.weight[index])
+        return batch, (clean, self._sent(self.y[index]), self._sent(self.weight[index]))
 
 
 class Batches:
