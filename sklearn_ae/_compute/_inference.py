@@ -13,8 +13,9 @@ from torch import nn
 from sklearn_ae._compute._rows import Rows
 from sklearn_ae._compute._runtime import limited_threads
 
-# Entries of the widest array of a batch: 4 MiB in float32, which stays in the cache.
+# Entries of the widest array of a batch: on the CPU 4 MiB in float32, which stays in the cache.
 _MAX_ENTRIES = 2**20
+_MAX_ENTRIES_OF_DEVICE = 2**24
 # What a module of the user's allocates for a row is not known.
 _MAX_ROWS_OF_CUSTOM = 1024
 
@@ -60,7 +61,8 @@ def apply_in_batches(
     stays_sparse = rows.sparse_input and not with_target
     n_columns = n_widest if stays_sparse else max(n_widest, rows.n_features)
     # Fewer rows would be padded to a block of 16 all the same.
-    step = max(16, _MAX_ENTRIES // n_columns // 16 * 16)
+    most = _MAX_ENTRIES if rows.device.type == "cpu" else _MAX_ENTRIES_OF_DEVICE
+    step = max(16, most // n_columns // 16 * 16)
     if rows.owned:
         step = min(step, _MAX_ROWS_OF_CUSTOM)
     n_products = min(step, len(rows)) * rows.n_features * n_widest
@@ -84,7 +86,7 @@ def all_finite(tensor: torch.Tensor) -> bool:
     """Whether no entry is NaN or infinite."""
     # The sum is not finite where an entry is not, and takes one pass without a mask; the converse
     # needs the second look.
-    return bool(torch.isfinite(tensor.sum()) or torch.isfinite(tensor).all())
+    return bool(torch.isfinite(tensor.sum())) or bool(torch.isfinite(tensor).all())
 
 
 def _padded(batch: torch.Tensor) -> torch.Tensor:

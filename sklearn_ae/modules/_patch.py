@@ -91,7 +91,8 @@ class PatchArchitecture:
 
     def around(self, encoder: nn.Module, mean: Any, whitening: Any) -> PatchEncoder:
         """Build the network around a trained encoder of patches."""
-        return PatchEncoder(encoder, torch.as_tensor(mean), torch.as_tensor(whitening), self)
+        mean, whitening = (torch.as_tensor(values, device="cpu") for values in (mean, whitening))
+        return PatchEncoder(encoder, mean, whitening, self)
 
     def build(self) -> PatchEncoder:
         """Build the network, its whitening still to be filled in."""
@@ -101,7 +102,7 @@ class PatchArchitecture:
         return network.to(getattr(torch, self.dtype))
 
 
-# Entries of the codes that are in work at a time under inference: 2 MiB in float32.
+# Entries of the codes that are in work at a time under inference on the CPU: 2 MiB in float32.
 _TILE = 2**19
 
 
@@ -141,7 +142,7 @@ class PatchEncoder(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Encode flat images, region by region."""
-        if not torch.is_inference_mode_enabled():
+        if x.device.type != "cpu" or not torch.is_inference_mode_enabled():
             return self._features(x)
         # A few images at a time, whose codes stay in the cache.
         widths = [len(weight) for weight in self.encoder.parameters() if weight.dim() > 1]
@@ -196,7 +197,8 @@ class PatchEncoder(nn.Module):
     def _averages(self) -> torch.Tensor:
         """Build the matrix that averages over the positions of each region."""
         height, width = self.architecture.map_size
-        averages = torch.zeros(*self.architecture.pool, height, width, dtype=torch.float64)
+        shape = (*self.architecture.pool, height, width)
+        averages = torch.zeros(shape, dtype=torch.float64, device="cpu")
         for row, rows in enumerate(self._regions(0)):
             for column, columns in enumerate(self._regions(1)):
                 averages[row, column, rows, columns] = 1.0
