@@ -117,28 +117,39 @@ def held_interrupts() -> Iterator[None]:
             handler(*held[0])
 
 
-def resolve_device(device: str | torch.device) -> torch.device:
-    """Turn the parameter ``device`` into a device that exists here."""
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if device == "auto":
-        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+def resolve_device(device: str | torch.device, precision: str = "float32") -> torch.device:
+    """Turn the parameter ``device`` into a device that exists here, with its index."""
     allowed = "'auto', 'cpu', 'cuda', 'cuda:<index>' or 'mps'"
     try:
-        found = torch.device(device)
+        found = torch.device(_automatic() if device == "auto" else device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(f"device={device!r} is not known. Use {allowed}.") from error
     if found.type not in ("cpu", "cuda", "mps"):
         raise ValueError(f"device={device!r} is not supported. Use {allowed}.")
-    if found.type == "mps" and not mps:
-        raise ValueError(f"device={device!r}: there is no MPS device here. Use device='auto'.")
-    if found.type == "cuda":
-        count = torch.cuda.device_count() if cuda else 0
-        if (found.index or 0) >= count:
+    # A process that only uses the CPU asks nothing of CUDA, so that what it forks may use it.
+    if found.type == "cpu":
+        return found
+    if found.type == "mps":
+        if not torch.backends.mps.is_available():
+            raise ValueError(f"device={device!r}: there is no MPS device here. Use device='auto'.")
+        if precision == "float64":
             raise ValueError(
-                f"device={device!r}: {count} CUDA devices are available here. Use device='auto', "
-                "or 'cpu'."
+                "precision='float64' does not exist on device='mps'. Use precision='float32', or "
+                "device='cpu'."
             )
-    return found
+        return torch.device("mps", 0)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if (found.index or 0) >= count:
+        raise ValueError(
+            f"device={device!r}: {count} CUDA devices are available here. Use device='auto', "
+            "or 'cpu'."
+        )
+    # Without an index it would be another one where the caller makes another current.
+    return torch.device("cuda", torch.cuda.current_device() if found.index is None else found.index)
+
+
+def _automatic() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def fits(n_bytes: int, device: torch.device) -> bool:
@@ -146,7 +157,9 @@ def fits(n_bytes: int, device: torch.device) -> bool:
     if device.type != "cuda":
         return True
     free, _ = torch.cuda.mem_get_info(device)
-    return n_bytes <= free / 2
+    # What torch holds and does not use is free too.
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return n_bytes <= (free + unused) / 2
 
 
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype | None:

@@ -133,7 +133,8 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         that hear of batches make it slower.
 
     device : str or torch.device, default="auto"
-        ``"auto"`` takes a GPU if there is one; else ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``; ``"auto"`` takes the current CUDA device
+        where there is one, else the CPU.
 
     precision : {"float32", "bfloat16", "auto", "float64"}, default="float32"
         Type of the matrix products in training. ``"auto"`` takes bfloat16 where the hardware has it
@@ -565,7 +566,7 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         """Return what training needs: the architecture, the recipe, and X as rows."""
         check_widths(self, "hidden_layer_sizes")
         check_sparse_output(self)
-        device = resolve_device(self.device)
+        device = resolve_device(self.device, self.precision)
         X = check_data(self, X, dtype=dtype_of(self.precision), reset=start is None)
         architecture = Architecture.of(self, X.shape[1])
         self._check_unchanged(architecture, start)

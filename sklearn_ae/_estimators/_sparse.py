@@ -96,7 +96,8 @@ class SparseAutoencoder(Autoencoder):
         that hear of batches make it slower.
 
     device : str or torch.device, default="auto"
-        ``"auto"`` takes a GPU if there is one; else ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``; ``"auto"`` takes the current CUDA device
+        where there is one, else the CPU.
 
     precision : {"float32", "bfloat16", "auto", "float64"}, default="float32"
         Type of the matrix products in training. ``"auto"`` takes bfloat16 where the hardware has it
