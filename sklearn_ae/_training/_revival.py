@@ -89,7 +89,7 @@ def restart(net: Any, rows: Rows, dead: torch.Tensor) -> None:
     n_won = round(_SHARE * len(x) * module.encoder.activation.k / len(alive))
     n_won = min(max(_FEWEST, n_won), len(x))
     margin = weakest - weight @ hidden.T
-    bias = margin.kthvalue(n_won, dim=1, keepdim=True).values
+    bias = margin.topk(n_won, dim=1, largest=False).values.amax(dim=1, keepdim=True)
     won = (margin <= bias).to(x.dtype)
     rivals = (won @ won.sum(dim=0) / won.sum(dim=1)).unsqueeze(1)
     wanted = (errors.sqrt()[chosen] / weakest[chosen].clamp_min(1e-6)).unsqueeze(1)
