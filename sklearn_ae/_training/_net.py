@@ -68,7 +68,8 @@ class ReconstructionNet(NeuralNet):
         settings = {
             "optimizer": getattr(torch.optim, OPTIMIZERS[recipe.optimizer]),
             "optimizer__weight_decay": recipe.weight_decay,
-            "optimizer__fused": noise.device.type in ("cpu", "cuda"),
+            # Elsewhere torch decides.
+            "optimizer__fused": True if noise.device.type in ("cpu", "cuda") else None,
             "lr": recipe.learning_rate,
             "batch_size": recipe.batch_size,
             "max_epochs": recipe.max_epochs,

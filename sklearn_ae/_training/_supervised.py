@@ -90,7 +90,8 @@ def standardize_codes(encoder: Any, rows: LabeledRows, n_widest: int) -> Standar
     squares: Any = 0.0
     for start in range(0, len(rows), step):
         batch, (_, _, weight) = rows.pair(slice(start, start + step))
-        codes, share = encoder(batch).double(), weight.double().unsqueeze(1)
+        # Sums in float64, which not every device has.
+        codes, share = encoder(batch).cpu().double(), weight.cpu().double().unsqueeze(1)
         new = share.sum()
         if not new:
             continue

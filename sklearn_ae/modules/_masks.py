@@ -10,7 +10,9 @@ from torch import nn
 
 
 def random_mask(shape: Sequence[int], share: float, generator: torch.Generator) -> torch.Tensor:
-    """Draw a mask in which each entry is True with probability ``share``, rounded to 1 / 65,536."""
+    """Draw a mask, each entry True with probability ``share``, on the CPU rounded to 1 / 65,536."""
+    if generator.device.type != "cpu":
+        return torch.rand(shape, generator=generator, device=generator.device) < share
     # Four entries share one random integer of 64 bits: a fraction of the time of torch's own
     # `bernoulli_` on the CPU.
     n_entries = math.prod(shape)
