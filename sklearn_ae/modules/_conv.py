@@ -132,6 +132,9 @@ def cell_names(pool: tuple[int, int], n_units: int) -> list[str]:
 class ConvEncoderModule(nn.Module):
     """Convolutions of stride 2, then the averages of the last map over a grid of regions."""
 
+    over_rows: torch.Tensor
+    over_columns: torch.Tensor
+
     def __init__(
         self,
         shape: tuple[int, int, int],
@@ -146,6 +149,9 @@ class ConvEncoderModule(nn.Module):
             nn.Conv2d(n_in, n_out, 3, stride=2, padding=1) for n_in, n_out in pairwise(widths)
         )
         self.last = nn.Conv2d(widths[-1], n_units, 3, padding=1)
+        height, width = _sizes(shape[:2], len(n_channels))[-1]
+        self.register_buffer("over_rows", _averages(height, pool[0]).mT, persistent=False)
+        self.register_buffer("over_columns", _averages(width, pool[1]), persistent=False)
 
     @property
     def code_names(self) -> list[str]:
@@ -162,7 +168,18 @@ class ConvEncoderModule(nn.Module):
         for layer in self.layers:
             maps = torch.relu(layer(maps))
         maps = torch.relu(self.last(maps))
-        return F.adaptive_avg_pool2d(maps, self.pool).permute(0, 2, 3, 1).flatten(1)
+        if maps.device.type == "cpu":
+            maps = F.adaptive_avg_pool2d(maps, self.pool)
+        else:
+            # MPS refuses maps that the grid does not divide, CUDA is not deterministic.
+            maps = self.over_rows @ maps @ self.over_columns
+        return maps.permute(0, 2, 3, 1).flatten(1)
+
+
+def _averages(n: int, n_regions: int) -> torch.Tensor:
+    """Build the matrix that averages a line over the regions of ``adaptive_avg_pool1d``."""
+    lines = torch.eye(n, dtype=torch.float32, device="cpu").unsqueeze(0)
+    return F.adaptive_avg_pool1d(lines, n_regions)[0]
 
 
 class _ConvDecoder(nn.Module):
