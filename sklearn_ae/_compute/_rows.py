@@ -150,13 +150,13 @@ class Rows:
     def column_mean(self) -> torch.Tensor:
         """Return the mean of each column over all rows of the matrix."""
         if self.is_sparse:
-            return self._statistic(mean_variance_axis(self.X, axis=0)[0])
+            return self._statistic(as_tensor(mean_variance_axis(self.X, axis=0)[0]))
         return self._statistic(self.X.mean(dim=0))
 
     def column_range(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the smallest and the largest value of each column over all rows of the matrix."""
         if self.is_sparse:
-            low, high = min_max_axis(self.X, axis=0)
+            low, high = map(as_tensor, min_max_axis(self.X, axis=0))
             return self._statistic(low), self._statistic(high)
         return self._statistic(self.X.amin(dim=0)), self._statistic(self.X.amax(dim=0))
 
@@ -167,8 +167,8 @@ class Rows:
             return np.sqrt(mean_variance_axis(some, axis=0)[1])
         return some.cpu().double().std(dim=0, correction=0).numpy()
 
-    def _statistic(self, values: Any) -> torch.Tensor:
-        return torch.as_tensor(values).to(device=self.device, dtype=self.dtype)
+    def _statistic(self, values: torch.Tensor) -> torch.Tensor:
+        return values.to(device=self.device, dtype=self.dtype)
 
     def _sent(self, batch: torch.Tensor) -> torch.Tensor:
         """Send a batch to the device, to a GPU without waiting for it."""
