@@ -146,7 +146,7 @@ def to_onnx(estimator, path, part="encoder"):
     module = to_torch(estimator, part)
     n_features = _steps(estimator)[-1].n_features_in_
     dtype = torch.float64 if module.affine else module.dtype
-    example = torch.zeros(2, n_features, dtype=dtype)
+    example = torch.zeros(2, n_features, dtype=dtype, device="cpu")
     with warnings.catch_warnings(), _quiet("torch.onnx"):
         # What the exporter of torch says of its own code.
         warnings.simplefilter("ignore")
@@ -256,7 +256,7 @@ class _Affine(nn.Module):
             if scaler.scale_ is not None and flags.get("with_std", flags.get("with_scaling", True)):
                 factor = 1 / scaler.scale_
         for name, value in {"shift": shift, "factor": factor, "offset": offset}.items():
-            self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
+            self.register_buffer(name, torch.tensor(value, dtype=torch.float64, device="cpu"))
 
     def forward(self, x):
         x = (x.double() - self.shift) * self.factor + self.offset
@@ -295,8 +295,9 @@ class _Model(nn.Module):
         self.classifies = isinstance(estimator, AutoencoderClassifier)
         if not self.classifies:
             self.flat = estimator._target_ndim == 1
-            self.register_buffer("mean", torch.tensor(estimator._target_mean))
-            self.register_buffer("scale", torch.tensor(estimator._target_scale))
+            for name in ("mean", "scale"):
+                value = getattr(estimator, f"_target_{name}")
+                self.register_buffer(name, torch.tensor(value, device="cpu"))
 
     def forward(self, x):
         output, _, _ = self.module(x)
