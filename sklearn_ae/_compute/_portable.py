@@ -70,6 +70,16 @@ def refill(state: Any) -> None:
     _each_part(state, restore)
 
 
+def placed(part: Any, device: torch.device) -> Any:
+    """Return a part whose tensors are on a device: itself, or a copy where some are elsewhere."""
+    tensors = _tensors_of(part)
+    if all(tensor.device == device for tensor in tensors):
+        return part
+    if isinstance(part, nn.Module):
+        return copy.deepcopy(part).to(device)
+    return copy.deepcopy(part, {id(tensor): tensor.to(device) for tensor in tensors})
+
+
 def _each_part(value: Any, visit: Callable[[Any], Any]) -> Any:
     """Rebuild nested dicts, tuples and dataclasses with what a function makes of their parts."""
     if type(value) is dict:

@@ -15,7 +15,12 @@ from torch import nn
 from sklearn_ae._compute._rows import LabeledRows, Rows
 from sklearn_ae._compute._runtime import resolve_device
 from sklearn_ae._estimators._base import TrainedMixin, describe_module, fitting
-from sklearn_ae._estimators._inner import check_frozen, dtype_of_inner, thawed
+from sklearn_ae._estimators._inner import (
+    check_frozen,
+    device_of_inner,
+    dtype_of_inner,
+    thawed,
+)
 from sklearn_ae._estimators._patches import PatchFeatures
 from sklearn_ae._estimators._pretrained import pretrained_by, pretrained_module
 from sklearn_ae._estimators._warnings import warn_unfinished
@@ -165,7 +170,7 @@ class FineTuned(TrainedMixin, BaseEstimator):
         X, labeled, y, weight = self._checked_target(X, y, sample_weight)
         target, weight = self._prepared(y, weight)
         split = self._split(target, rng) if self.early_stopping else None
-        some = Rows(X[:8], dtype=getattr(torch, self._dtype()))
+        some = Rows(X[:8], device_of_inner(self.autoencoder), getattr(torch, self._dtype()))
         check_finetuning(self._recipe(), some, self.encoder)
         seed = rng.randint(np.iinfo(np.int32).max)
         context.call_on_fit_task_begin(estimator=self, **heard)

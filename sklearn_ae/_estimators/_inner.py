@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ae._compute._runtime import resolve_device
 from sklearn_ae._estimators._autoencoder import Autoencoder
 from sklearn_ae._sklearn._compat import check_feature_names, check_n_features
 from sklearn_ae.modules._architecture import dtype_of
@@ -23,6 +25,18 @@ def dtype_of_inner(estimator):
     inner = thawed(estimator)
     trained = getattr(inner, "_trained", None) if isinstance(estimator, FrozenEstimator) else None
     return trained.architecture.dtype if trained else dtype_of(getattr(inner, "precision", ""))
+
+
+def device_of_inner(estimator, frozen=False):
+    """Return where an inner autoencoder, the last one of a pipeline, is trained or was frozen."""
+    frozen, inner = frozen or isinstance(estimator, FrozenEstimator), thawed(estimator)
+    if isinstance(inner, Pipeline):
+        return device_of_inner(inner.steps[-1][1], frozen)
+    if frozen and hasattr(inner, "_trained"):
+        return inner._trained.usable_device
+    if hasattr(inner, "autoencoder"):
+        return device_of_inner(inner.autoencoder)
+    return resolve_device(getattr(inner, "device", "auto"), getattr(inner, "precision", "float32"))
 
 
 def check_frozen(estimator, X):

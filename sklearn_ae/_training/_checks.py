@@ -12,6 +12,7 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
+from sklearn_ae._compute._portable import placed
 from sklearn_ae._compute._rows import Batches, Rows
 from sklearn_ae._sklearn._checks import check_object
 from sklearn_ae._training._listeners import copied_callbacks
@@ -56,10 +57,9 @@ def _resolved(part: Any, named: dict[str, Any], name: str, device: torch.device)
 
 
 def copied_part(part: Any, device: torch.device) -> Any:
-    """Copy a part that was given, a module to the device."""
-    return (
-        copy.deepcopy(part).to(device) if isinstance(part, nn.Module) else clone(part, safe=False)
-    )
+    """Copy a part that was given to the device."""
+    part = copy.deepcopy(part) if isinstance(part, nn.Module) else clone(part, safe=False)
+    return placed(part, device)
 
 
 def _check_architecture(architecture: Architecture) -> None:
@@ -147,7 +147,8 @@ def check_finetuning(recipe: SupervisedRecipe, rows: Rows, encoder: nn.Module | 
     with torch.no_grad():
         if recipe.augmentation is not None:
             generator = torch.Generator(x.device).manual_seed(0)
-            changed = copy.deepcopy(recipe.augmentation)(x.clone(), generator)
+            augmentation = copied_part(recipe.augmentation, x.device)
+            changed = augmentation(x.clone(), generator)
             _check_batch(changed, x, f"augmentation={recipe.augmentation!r}")
         if encoder is not None:
             encoder = copy.deepcopy(encoder).to(x).eval()

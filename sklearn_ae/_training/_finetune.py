@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from sklearn_ae._compute._portable import placed
 from sklearn_ae._compute._rows import LabeledRows
 from sklearn_ae._training._checks import copied_part
 from sklearn_ae._training._recipe import SupervisedRecipe
@@ -50,7 +51,12 @@ def fine_tune(
     trained : Trained
         The trained network.
     """
-    recipe = replace(recipe, augmentation=copied_part(recipe.augmentation, rows.device))
+    recipe = replace(
+        recipe,
+        penalty=placed(recipe.penalty, rows.device),
+        corruption=placed(recipe.corruption, rows.device),
+        augmentation=copied_part(recipe.augmentation, rows.device),
+    )
     modules = [module.to(rows.device, rows.dtype) for module in pretrained.copies()]
     encoder, _ = chained(modules, pretrained.logits, decodes=False)
     last = pretrained.stages[-1]
