@@ -10,6 +10,13 @@ from sklearn_ae import (
     DropoutAutoencoder,
     SparseAutoencoder,
 )
+from sklearn_ae._compute import _runtime
+
+
+@pytest.fixture(autouse=True)
+def auto_is_the_cpu(monkeypatch):
+    """Where there is a GPU too: bits and weights are compared on the CPU."""
+    monkeypatch.setattr(_runtime, "_automatic", lambda: "cpu")
 
 
 @pytest.fixture(autouse=True, scope="session")

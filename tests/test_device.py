@@ -25,6 +25,11 @@ X_sparse, Y, SHAPE = sparse.csr_array(X * (X > 0.7)), np.arange(48) % 3, (6, 6)
 SMALL = {"max_epochs": 2, "batch_size": 16, "random_state": 0}
 
 
+@pytest.fixture
+def auto_is_the_cpu():
+    """Not here."""
+
+
 def small(cls=ae.Autoencoder, **params):
     return cls(8, **SMALL | params)
 

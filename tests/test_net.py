@@ -339,6 +339,8 @@ def test_cuda_trains_and_loads_as_the_cpu(estimator, X, monkeypatch):
 
 @pytest.mark.parametrize(("n_bytes", "on_gpu"), [(500, True), (501, False)])
 def test_only_half_of_a_gpu_is_taken_by_data(n_bytes, on_gpu, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 2000))
+    memory = {"mem_get_info": (700, 2000), "memory_reserved": 500, "memory_allocated": 200}
+    for name, value in memory.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
     assert _runtime.fits(n_bytes, torch.device("cuda")) is on_gpu
     assert _runtime.fits(n_bytes, torch.device("cpu"))
