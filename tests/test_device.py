@@ -14,6 +14,7 @@ from sklearn.frozen import FrozenEstimator
 
 import sklearn_ae as ae
 from sklearn_ae._compute import _rows
+from sklearn_ae._compute._inference import apply_in_batches
 from sklearn_ae._compute._runtime import resolve_device
 from sklearn_ae.augmentations import ShiftAndFlip
 from sklearn_ae.corruptions import Masking, RegionBlanking, SwapNoise
@@ -152,10 +153,22 @@ def test_parts_with_a_state_follow_to_the_device():
 def test_which_device_it_is(monkeypatch):
     with simulated():
         assert resolve_device("cuda") == resolve_device("auto") == torch.device("cuda", 0)
-        assert _rows.Rows(np.asfortranarray(X), resolve_device("cuda")).X.is_contiguous()
     with simulated("mps"):
         assert resolve_device("auto").type == "cpu"
+        assert small(device="mps").fit(X).net_.optimizer_.defaults["fused"] is None
         with pytest.raises(ValueError, match=r"precision='float64' .* device='mps'"):
             small(device="mps", precision="float64").fit(X)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: pytest.fail("asked"))
     small(device="cpu").fit(X).transform(X)
+
+
+def test_a_device_takes_rows_in_few_pieces():
+    starts, wide = [], np.asfortranarray(np.zeros((64, 70_000), np.float32))
+    with simulated() as device:
+        rows = _rows.Rows(wide, torch.device("cuda", 0))
+        assert rows.X.is_contiguous()
+        before = device.waits.total()
+        apply_in_batches(
+            lambda x: x[:, :1], torch.nn.Identity(), rows, 1, lambda *r: starts.append(r)
+        )
+        assert device.waits.total() - before == len(starts) == 1
