@@ -72,6 +72,7 @@ class SimulatedDevice(TorchFunctionMode):
             assert kwargs["generator"].device == place, f"{name}: a generator elsewhere"
         if on_device:
             assert name not in REFUSED, f"{name} on {self.place}"
+            assert not kwargs.get("replacement"), "multinomial adds up as cumsum does"
             indexes = name in ("__getitem__", "__setitem__")
             mixed = any(place_of(tensor) != self.place and tensor.dim() for tensor in given)
             allowed = name == "copy_" or (indexes and here == self.place)

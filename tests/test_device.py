@@ -48,7 +48,15 @@ CORRUPTIONS = [*NAMED, Masking("mean"), SwapNoise([[0, 1]]), RegionBlanking(SHAP
 NOISY = {str(c): small(ae.DenoisingAutoencoder, corruption=c) for c in CORRUPTIONS}
 AUGMENTED = {"augmentation": ShiftAndFlip(SHAPE), "reconstruction_weight": 0.5}
 # Masks are not drawn as on the CPU.
-MASKED = ["dropout", "masking", "swap", str(CORRUPTIONS[4]), str(CORRUPTIONS[5]), "noisy"]
+MASKED = [
+    "many revived",
+    "dropout",
+    "masking",
+    "swap",
+    str(CORRUPTIONS[4]),
+    str(CORRUPTIONS[5]),
+    "noisy",
+]
 ALL = NOISY | {
     "plain": small(), "deep": small(hidden_layer_sizes=(9,), features="all"),
     "dropout": small(ae.DropoutAutoencoder), "L1": small(ae.SparseAutoencoder),
@@ -58,6 +66,7 @@ ALL = NOISY | {
     "cross-entropy": small(loss="binary_cross_entropy"), "bfloat16": small(precision="bfloat16"),
     "sparse codes": small(sparse_output=True), "early": small(early_stopping=True),
     "revived": small(activation=TopK(1, revive=True), learning_rate=0.1, max_epochs=6, verbose=1),
+    "many revived": small(activation=TopK(1, revive=True)).set_params(n_components=200),
     "convolutions": small(encoder=ConvEncoder(SHAPE, n_channels=(4,))),
     **{f"patches {p}": patches(**p) for p in ({}, {"pooling": "max"}, {"encoding": "codes"})},
     "noisy": tuned(NOISY["swap"], keep_corruption=True, **AUGMENTED),
@@ -121,7 +130,7 @@ def test_every_tensor_says_where_it_is(name):
 
 @pytest.mark.parametrize("fits", [True, False], ids=["fits", "streamed"])
 @pytest.mark.parametrize("given", [X, X_sparse], ids=["dense", "sparse"])
-@pytest.mark.parametrize("name", ["L1", "early", *MASKED, "salt_and_pepper", "classifier"])
+@pytest.mark.parametrize("name", ["L1", "early", *MASKED[1:], "salt_and_pepper", "classifier"])
 def test_the_host_waits_for_no_batch(name, given, fits, monkeypatch):
     monkeypatch.setattr(_rows, "fits", lambda n_bytes, device: fits)
     waits = {}

@@ -78,7 +78,12 @@ def restart(net: Any, rows: Rows, dead: torch.Tensor) -> None:
     if not alive.any() or not errors.any():
         return
     again = len(dead) > len(x)
-    chosen = torch.multinomial(errors, len(dead), replacement=again, generator=generator)
+    if again and x.device.type != "cpu":
+        # Several draws at once add up, which CUDA refuses under deterministic algorithms.
+        each = errors.expand(len(dead), -1)
+        chosen = torch.multinomial(each, 1, generator=generator).squeeze(1)
+    else:
+        chosen = torch.multinomial(errors, len(dead), replacement=again, generator=generator)
     one_layer = len(module.encoder.layers) == 1
     aim = missed[chosen] if one_layer else hidden[chosen] - hidden.mean(dim=0)
     aim = aim / _norm(aim).clamp_min(1e-12)
