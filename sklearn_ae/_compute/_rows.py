@@ -151,7 +151,10 @@ class Rows:
         """Return the mean of each column over all rows of the matrix."""
         if self.is_sparse:
             return self._statistic(as_tensor(mean_variance_axis(self.X, axis=0)[0]))
-        return self._statistic(self.X.mean(dim=0))
+        # In float64 the order of the sum, which depends on how X lies in memory, does not matter.
+        dtype = self.dtype if self.home.type == "mps" else torch.float64
+        blocks = [block.sum(dim=0, dtype=dtype) for block in self.X.split(4096)]
+        return self._statistic(torch.stack(blocks).sum(dim=0) / len(self.X))
 
     def column_range(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the smallest and the largest value of each column over all rows of the matrix."""
