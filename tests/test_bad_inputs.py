@@ -55,7 +55,19 @@ KINDS = {
 
 CORRUPTIONS = [GaussianNoise(), Masking(), Masking(fill="mean"), SaltAndPepper(), SwapNoise()]
 CORRUPTIONS += [SwapNoise(groups=[[0, 1], [4, 2, 7]]), RegionBlanking(image_shape=(2, 4))]
-CORRUPTIONS += [lambda X, *_: X.mul_(2) * 1]
+
+
+class Doubling:
+    """A corruption of the user's that changes what it is given."""
+
+    def __call__(self, X, level, generator):
+        return X.mul_(2) * 1
+
+    def __repr__(self):
+        return "Doubling()"
+
+
+CORRUPTIONS += [Doubling()]
 
 
 def small(cls=Autoencoder, **params):

@@ -25,12 +25,14 @@ from sklearn_ae.modules import TopK
 from sklearn_ae.penalties import KLDivergence
 
 
-def encoder_with_layer_norm(n_features_in, n_components):
-    return nn.Sequential(nn.LayerNorm(n_features_in), nn.Linear(n_features_in, n_components))
+class NormalizedEncoder(BaseEstimator):
+    def __call__(self, n_features_in, n_components):
+        return nn.Sequential(nn.LayerNorm(n_features_in), nn.Linear(n_features_in, n_components))
 
 
-def log_penalty(codes):
-    return codes.square().log1p().sum(dim=-1).mean()
+class LogPenalty(BaseEstimator):
+    def __call__(self, codes):
+        return codes.square().log1p().sum(dim=-1).mean()
 
 
 def small(cls, **params):
@@ -42,11 +44,11 @@ ESTIMATORS = [
     small(Autoencoder),
     small(Autoencoder, n_components=1, loss="huber", activation="tanh", optimizer="sgd"),
     small(Autoencoder, hidden_layer_sizes=(5, 3), tied_weights=True, features="all"),
-    small(Autoencoder, encoder=encoder_with_layer_norm, batch_size=7, optimizer="adamw"),
+    small(Autoencoder, encoder=NormalizedEncoder(), batch_size=7, optimizer="adamw"),
     small(Autoencoder, alpha=0.1, dropout=0.2, corruption=GaussianNoise(), corruption_level=0.1),
     small(SparseAutoencoder, penalty="l2", sparse_output=True, precision="auto"),
     small(SparseAutoencoder, penalty=KLDivergence(rho=0.2), activation="sigmoid"),
-    small(SparseAutoencoder, penalty=log_penalty, early_stopping=True, validation_fraction=0.3),
+    small(SparseAutoencoder, penalty=LogPenalty(), early_stopping=True, validation_fraction=0.3),
     small(SparseAutoencoder, activation=TopK(k=1), learning_rate_schedule="constant"),
     small(DropoutAutoencoder, activation="gelu", weight_decay=0.1),
     small(DenoisingAutoencoder, corruption=Masking(fill="mean")),

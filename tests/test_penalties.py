@@ -21,7 +21,8 @@ FORMULAS = [
     (KLDivergence(rho=0.3), lambda H: kl(H, 0.3)),
 ]
 
-each_formula = pytest.mark.parametrize(("penalty", "formula"), FORMULAS, ids=str)
+NAMES = ["l1", "l2", "kl", "kl 0.3"]
+each_formula = pytest.mark.parametrize(("penalty", "formula"), FORMULAS, ids=NAMES)
 
 
 @pytest.fixture
