@@ -130,7 +130,9 @@ class Rows:
         if self.is_sparse:
             batch = self.X[index if isinstance(index, slice) else index.numpy()]
             return batch if self.sparse_input else self._dense(batch)
-        return self._sent(self.X[index])
+        # Several times faster than indexing.
+        by_slice = isinstance(index, slice)
+        return self._sent(self.X[index] if by_slice else self.X.index_select(0, index))
 
     def pair(self, index: torch.Tensor | slice) -> tuple[Any, Any]:
         """Return rows as the network takes them, and the same as its clean, dense target."""

@@ -95,6 +95,7 @@ class ReconstructionNet(NeuralNet):
         self.autocast_ = resolve_precision(self.recipe.precision, self.noise.device)
         self.best_losses_: dict[str, float] = {}
         self.schedule_: LinearSchedule | None = None
+        self.parameters_ = list(self.module_.parameters())
         self.module_.code_dropout.rate = self.recipe.dropout
         # What brings the decoder's atoms to unit norm, where the penalty needs it.
         normalize = getattr(self.module_.decoder, "normalize_atoms", None)
@@ -182,7 +183,9 @@ class ReconstructionNet(NeuralNet):
         if self.hears_batches_:
             self._set_training(True)
         x, target = batch
-        self.optimizer_.zero_grad()
+        # What zero_grad does, without the time that it takes in small networks.
+        for parameter in self.parameters_:
+            parameter.grad = None
         y_pred = self.infer(x)
         loss, penalty = self.terms(y_pred, target, training=True)
         loss.backward()
