@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from torch import nn
 
 from sklearn_ae._compute._rows import Batches, Rows
 from sklearn_ae._compute._runtime import resolve_precision
+from sklearn_ae._training._epoch import mean_loss, run_epoch
 from sklearn_ae._training._listeners import hears_batches, was_raised
 from sklearn_ae._training._objective import DivergenceError, Objective
 from sklearn_ae._training._recipe import Recipe
@@ -202,34 +202,9 @@ class ReconstructionNet(NeuralNet):
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
     ) -> None:
-        """Run an epoch; the losses are read from the device once, at its end."""
-        if iterator is None:
-            return
-        self._set_training(training)
-        losses, penalties, sizes = [], [], []
-        active: Any = 0
-        for batch in iterator:
-            if self.hears_batches_:
-                self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch)
-            sizes.append(batch[0].shape[0])
-            losses.append(step["loss"].detach())
-            if training and step["penalty"] is not None:
-                penalties.append(step["penalty"].detach())
-            if training and self.counts_codes:
-                active = active + step["y_pred"][1].count_nonzero(dim=0)
-            if self.hears_batches_:
-                self.history.record_batch(f"{prefix}_loss", step["loss"].item())
-                self.history.record_batch(f"{prefix}_batch_size", sizes[-1])
-                self.notify("on_batch_end", batch=batch, training=training, **step)
-        if training:
-            self.active_counts_, self.n_rows_ = active, sum(sizes)
-        if not self.hears_batches_:
-            # Checkpoints of skorch look at the last batch of an epoch.
-            self.history.new_batch()
-        self._record(prefix, _mean(losses, sizes))
-        if penalties:
-            self.history.record("train_penalty", self.criterion_.alpha * _mean(penalties, sizes))
+        """Run an epoch, where there is one to run."""
+        if iterator is not None:
+            run_epoch(self, iterator, step_fn, training, prefix)
 
     def validation_loss(self, X: Any) -> float:
         """Return the loss of the rows that are held out of X, as the network is now."""
@@ -238,9 +213,10 @@ class ReconstructionNet(NeuralNet):
             (self.validation_step(b)["loss"], b[0].shape[0]) for b in self.get_iterator(held_out)
         ]
         losses, sizes = zip(*steps, strict=True)
-        return _mean(losses, sizes)
+        return mean_loss(losses, sizes)
 
-    def _record(self, prefix: str, loss: float) -> None:
+    def record_loss(self, prefix: str, loss: float) -> None:
+        """Record the loss of an epoch, and refuse one that is not finite."""
         if not math.isfinite(loss):
             raise DivergenceError(
                 f"Training diverged in epoch {len(self.history)}: the {prefix} loss is {loss}. "
@@ -250,10 +226,3 @@ class ReconstructionNet(NeuralNet):
         self.best_losses_[prefix] = min(loss, best)
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_loss_best", loss < best)
-
-
-def _mean(values: Sequence[torch.Tensor], sizes: Sequence[int]) -> float:
-    """Average over batches, read from the device at once."""
-    numbers = torch.stack(list(values)).tolist()
-    total = sum(value * size for value, size in zip(numbers, sizes, strict=True))
-    return float(total / sum(sizes))
