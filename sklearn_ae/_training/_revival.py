@@ -77,13 +77,7 @@ def restart(net: Any, rows: Rows, dead: torch.Tensor) -> None:
     errors = missed.square().sum(dim=1)
     if not alive.any() or not errors.any():
         return
-    again = len(dead) > len(x)
-    if again and x.device.type != "cpu":
-        # Several draws at once add up, which CUDA refuses under deterministic algorithms.
-        each = errors.expand(len(dead), -1)
-        chosen = torch.multinomial(each, 1, generator=generator).squeeze(1)
-    else:
-        chosen = torch.multinomial(errors, len(dead), replacement=again, generator=generator)
+    chosen = _drawn(errors, len(dead), generator)
     one_layer = len(module.encoder.layers) == 1
     aim = missed[chosen] if one_layer else hidden[chosen] - hidden.mean(dim=0)
     aim = aim / _norm(aim).clamp_min(1e-12)
@@ -105,6 +99,15 @@ def restart(net: Any, rows: Rows, dead: torch.Tensor) -> None:
         for moment in net.optimizer_.state.get(parameter, {}).values():
             if moment.shape == parameter.shape:
                 moment[dead] = 0
+
+
+def _drawn(errors: torch.Tensor, n: int, generator: torch.Generator) -> torch.Tensor:
+    """Draw rows in proportion to their errors, again only where there are too few."""
+    again = n > len(errors)
+    if again and errors.device.type != "cpu":
+        # Several draws at once add up, which CUDA refuses under deterministic algorithms.
+        return torch.multinomial(errors.expand(n, -1), 1, generator=generator).squeeze(1)
+    return torch.multinomial(errors, n, replacement=again, generator=generator)
 
 
 def _norm(rows: torch.Tensor) -> torch.Tensor:

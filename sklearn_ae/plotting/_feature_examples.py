@@ -22,6 +22,13 @@ from sklearn_ae.plotting._images import (
 from sklearn_ae.plotting._tables import checked_names, draw_heat_map
 
 
+def _standardized(examples, estimator, X):
+    """Return rows in units of the columns' deviations over all rows of X."""
+    rows = Rows(check_data(estimator, X, dtype="float64", reset=False), dtype=torch.float64)
+    scale = rows.column_deviation(len(rows))
+    return (examples - rows.column_mean().numpy()) / np.where(scale == 0, 1, scale)
+
+
 class FeatureExamplesDisplay:
     """The rows that make a feature fire most: images beside its filter, or rows of a table.
 
@@ -178,9 +185,7 @@ class FeatureExamplesDisplay:
         examples[codes == 0] = np.nan
         filters = getattr(estimator, "components_", None)
         if image_shape is None:
-            rows = Rows(check_data(estimator, X, dtype="float64", reset=False), dtype=torch.float64)
-            scale = rows.column_deviation(len(rows))
-            examples = (examples - rows.column_mean().numpy()) / np.where(scale == 0, 1, scale)
+            examples = _standardized(examples, estimator, X)
         display = cls(
             examples=examples,
             codes=codes,
