@@ -27,29 +27,9 @@ def fine_tune(
     head_widths: Sequence[int],
     tasks: Any = None,
 ) -> Trained:
-    """Put a head on copies of pretrained networks and train both.
+    """Put a head, its widths with the outputs last, on copies of pretrained networks; train both.
 
-    Parameters
-    ----------
-    pretrained : Pretrained
-        The networks, which are left as they are.
-
-    recipe : SupervisedRecipe
-        How to train.
-
-    rows : LabeledRows
-        The labeled rows, on the device.
-
-    head_widths : sequence of int
-        Widths of the head's layers, the number of outputs last.
-
-    tasks : EpochTasks, default=None
-        What scikit-learn's callbacks are told of each epoch.
-
-    Returns
-    -------
-    trained : Trained
-        The trained network.
+    ``pretrained`` is a :class:`Pretrained`, whose networks stay as they are.
     """
     recipe = replace(
         recipe,

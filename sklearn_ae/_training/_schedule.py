@@ -6,19 +6,7 @@ import torch
 
 
 class LinearSchedule:
-    """Lets the learning rate fall to 0 by the same amount at each step.
-
-    Parameters
-    ----------
-    optimizer : torch.optim.Optimizer
-        Its groups may start at rates of their own, ``initial_lr``.
-
-    learning_rate : float
-        Where the others start.
-
-    n_steps : int
-        Steps in all.
-    """
+    """Lets the rate fall to 0 by the same amount at each step, from each group's own start."""
 
     def __init__(
         self, optimizer: torch.optim.Optimizer, learning_rate: float, n_steps: int

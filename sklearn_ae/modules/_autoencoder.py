@@ -76,28 +76,7 @@ class AutoencoderModule(nn.Module):
 
 
 def stack_modules(modules: Sequence[nn.Module]) -> nn.Module:
-    """Make one module that runs several of the same structure at once.
-
-    Parameters
-    ----------
-    modules : sequence of torch.nn.Module
-        Modules of dense layers as the built-in ones.
-
-    Returns
-    -------
-    stack : torch.nn.Module
-        A copy of the first, each weight with an axis in front that counts the modules. Its output
-        has that axis too.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from sklearn_ae.modules import DenseEncoder
-    >>> from sklearn_ae.modules._autoencoder import stack_modules
-    >>> three = stack_modules([DenseEncoder([4, 8], "relu", "relu") for _ in range(3)])
-    >>> three(torch.ones(5, 4)).shape
-    torch.Size([3, 5, 8])
-    """
+    """Copy modules of one structure into one, whose weights and output have an axis in front."""
     stacked = {
         id(parameter): nn.Parameter(torch.stack([m.get_parameter(name) for m in modules]).detach())
         for name, parameter in modules[0].named_parameters()

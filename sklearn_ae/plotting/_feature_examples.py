@@ -176,14 +176,13 @@ class FeatureExamplesDisplay:
         codes = codes_of(estimator, X)
         if features is None:
             features = np.argsort(-use_of(codes), kind="stable")[:8]
-        codes = codes[:, features]
-        codes = codes.toarray() if sparse.issparse(codes) else codes
-        largest = np.where(codes == 0, -np.inf, codes)
-        best = np.argsort(-largest, axis=0, kind="stable")[:n_examples].T
+        codes = codes[:, features].toarray() if sparse.issparse(codes) else codes[:, features]
+        best = np.argsort(-np.where(codes == 0, -np.inf, codes), axis=0, kind="stable")[
+            :n_examples
+        ].T
         examples = rows_of(X, best.ravel()).astype(np.float64).reshape(*best.shape, -1)
         codes = np.take_along_axis(codes.T, best, axis=1)
         examples[codes == 0] = np.nan
-        filters = getattr(estimator, "components_", None)
         if image_shape is None:
             examples = _standardized(examples, estimator, X)
         display = cls(
@@ -191,7 +190,7 @@ class FeatureExamplesDisplay:
             codes=codes,
             features=features,
             image_shape=image_shape,
-            filters=None if filters is None else filters[features],
+            filters=estimator.components_[features] if hasattr(estimator, "components_") else None,
             feature_names=getattr(estimator, "feature_names_in_", None),
         )
         return display.plot(axes, max_columns=max_columns, cmap=cmap)
