@@ -20,7 +20,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from operator import index
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from sklearn.base import BaseEstimator
@@ -309,6 +309,8 @@ class SwapNoise(Corruption):
     def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
         """Corrupt a batch, as in :class:`Corruption`."""
         n_rows, n_features = X.shape[-2:]
+        if self.groups is not None and not hasattr(self, "n_groups_"):
+            self.prepare(_Columns(n_features, X.device))
         if n_rows == 1:
             return X
         shape = (*X.shape[:-1], n_features if self.groups is None else self.n_groups_)
@@ -342,6 +344,14 @@ class SwapNoise(Corruption):
             raise ValueError(f"{message}; it can't hold {wrong}.")
         number = {column: k for k, column in enumerate(known)}
         return [[number[column] for column in group] for group in groups]
+
+
+class _Columns(NamedTuple):
+    """What groups are prepared on where no autoencoder does it: columns without names."""
+
+    n_features: int
+    device: torch.device
+    feature_names: None = None
 
 
 def _columns(group: Any) -> list[int | str]:

@@ -32,13 +32,14 @@ from sklearn_ae.modules._architecture import Architecture
 from sklearn_ae.modules._patch import PatchArchitecture
 from sklearn_ae.modules._supervised import FineTunedArchitecture
 from sklearn_ae.penalties import L1, L2, KLDivergence
-from sklearn_ae.semi_supervised import LabeledOnly
+from sklearn_ae.semi_supervised import LabeledOnly, SemiSupervisedSplit
+from sklearn_ae.semi_supervised._scorer import LabeledScorer
 
 __all__ = ["SKOPS_TRUSTED", "to_onnx", "to_torch"]
 
 _ESTIMATORS = (
     Autoencoder, SparseAutoencoder, DropoutAutoencoder, DenoisingAutoencoder, PatchFeatures,
-    AutoencoderClassifier, AutoencoderRegressor, LabeledOnly,
+    AutoencoderClassifier, AutoencoderRegressor, LabeledOnly, SemiSupervisedSplit, LabeledScorer,
 )  # fmt: skip
 _PARTS = (
     GaussianNoise, Masking, RegionBlanking, SaltAndPepper, SwapNoise, KLDivergence, L1, L2,

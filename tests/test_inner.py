@@ -117,3 +117,10 @@ def test_dead_components_are_those_of_the_rows_that_were_seen():
     chunk[:] = -100
     assert (ae.transform(chunk) == 0).all(axis=0).tolist() != expected.tolist()
     assert_array_equal(ae.dead_components_, expected)
+
+
+def test_a_frozen_step_of_a_pipeline_has_to_fit_the_one_below():
+    frozen = FrozenEstimator(SparseAutoencoder(2, max_epochs=1).fit(np.eye(5)))
+    pipeline = make_pipeline(SparseAutoencoder(3, max_epochs=1), frozen)
+    with pytest.raises(ValueError, match="fitted on 5 features, but the step below it gives 3"):
+        AutoencoderClassifier(pipeline, max_epochs=1).fit(X, y)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._estimators._autoencoder import Autoencoder
 from sklearn_ae._estimators._denoising import DenoisingAutoencoder
@@ -114,6 +116,15 @@ def _steps(autoencoder, owner):
                 f"that is no autoencoder: {step!r}. Scale in a pipeline around "
                 f"{type(owner).__name__} instead."
             )
+    for below, step in pairwise(steps):
+        width = getattr(thawed(below), "n_components", None)
+        if isinstance(step, FrozenEstimator) and width is not None:
+            check_is_fitted(step)
+            if step.n_features_in_ != width:
+                raise ValueError(
+                    f"The frozen step {step.estimator!r} was fitted on {step.n_features_in_} "
+                    f"features, but the step below it gives {width}."
+                )
     return steps
 
 

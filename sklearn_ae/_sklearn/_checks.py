@@ -59,7 +59,7 @@ def check_codes(estimator: Any, X: Any, *, dtype: str, n_components: int) -> Any
     """Validate codes that are to be decoded."""
     if isinstance(X, torch.Tensor):
         X = _as_array(X)
-    with _quiet_overflow(), explained(estimator, X):
+    with _quiet_overflow():
         X = check_array(X, accept_sparse="csr", dtype=dtype, estimator=estimator, input_name="X")
     if X.shape[1] != n_components:
         raise ValueError(

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+# What the errors of conversions to numbers say.
+_OF_CONVERSION = ("convert", "promoted", "a real number", "parse")
+
 
 @contextmanager
 def explained(estimator: Any, X: Any) -> Iterator[None]:
@@ -18,16 +21,17 @@ def explained(estimator: Any, X: Any) -> Iterator[None]:
     except (ValueError, TypeError) as error:
         message, name = str(error), type(estimator).__name__
         if message.startswith("Found array with dim"):
-            message += " Lay each image or series in a row: X.reshape(len(X), -1)."
+            message += f" Lay each image or series in a row: {_flattened(np.shape(X))}."
         elif "contains NaN" in message:
             message = (
                 f"Input X contains NaN{_columns(X, _has_gaps)}. {name} does not accept missing "
                 "values: put a SimpleImputer in front."
             )
-        elif not message.startswith("Complex") and (text := _columns(X, _is_text)):
+        elif any(word in message for word in _OF_CONVERSION) and (text := _columns(X, _is_text)):
             message = (
-                f"{name} takes numbers, but X holds something else{text}: {error}. Encode it "
-                "first, as OneHotEncoder does for categories."
+                f"{name} takes numbers, but X holds something else{text}: "
+                f"{message.splitlines()[0][:100]}. Encode categories, as OneHotEncoder does, and "
+                "make numbers of dates, such as days since the first."
             )
         else:
             raise
@@ -35,12 +39,18 @@ def explained(estimator: Any, X: Any) -> Iterator[None]:
         raise kind(message) from error
 
 
+def _flattened(shape: tuple[int, ...]) -> str:
+    """Say how to flatten a stack, of images with channels first too."""
+    channels_first = len(shape) == 4 and shape[1] in (1, 3, 4) and shape[3] not in (1, 3, 4)
+    return f"X{'.transpose(0, 2, 3, 1)' if channels_first else ''}.reshape(len(X), -1)"
+
+
 def _columns(X: Any, is_meant: Callable[[np.ndarray], bool]) -> str:
     """Say in which columns a test holds; nothing where X has none or it holds in none."""
     is_frame = hasattr(X, "columns")
     if sparse.issparse(X) or (not is_frame and np.ndim(X) != 2):
         return ""
-    X = X if is_frame else np.asarray(X, dtype=object)
+    X = X if is_frame or isinstance(X, np.ndarray) else np.asarray(X, dtype=object)
     labels = list(X.columns) if is_frame else range(X.shape[1])
     found = [i for i in labels if is_meant(np.asarray(X[i] if is_frame else X[:, i]))]
     more = f" and {len(found) - 5} others" if len(found) > 5 else ""
@@ -49,6 +59,8 @@ def _columns(X: Any, is_meant: Callable[[np.ndarray], bool]) -> str:
 
 
 def _is_text(column: np.ndarray) -> bool:
+    if column.dtype.kind in "biuf":
+        return False
     try:
         column.astype(np.float64)
     except (ValueError, TypeError):

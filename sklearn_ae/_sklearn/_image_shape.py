@@ -29,7 +29,8 @@ _warn_once = functools.cache(warn)
 def channels_first_hint(sizes: tuple[int, int, int]) -> str:
     """Return what to do with a shape that looks like channels, height, width; else nothing."""
     first, second, third = sizes
-    if first not in (1, 3, 4) or min(second, third) < _SIDE:
+    # One channel may as well be a row of a series with many.
+    if first not in (1, 3, 4) or min(second, third) < _SIDE or (first == 1 and second != third):
         return ""
     return (
         "looks like (n_channels, height, width), but channels come last. If so, reorder X by "

@@ -13,8 +13,7 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
 
 from sklearn_ae._sklearn._checks import check_object
 from sklearn_ae._training._recipe import Recipe
-from sklearn_ae._training._revival import restart, start_centered
-from sklearn_ae.modules._dense import set_center
+from sklearn_ae._training._revival import restart
 
 _BATCH_EVENTS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 # Share of the epochs after which components start anew; the others let them settle.
@@ -51,25 +50,6 @@ class BestWeights(EarlyStopping):
         """Restore the best weights."""
         net.module_.load_state_dict(self.best_weights_)
         del self.best_weights_
-
-
-class Centered(Callback):
-    """Train the first layer around the mean of the data; before and after it is a plain one."""
-
-    def __init__(self, is_new: bool, has_own_decoder: bool) -> None:
-        self.is_new = is_new
-        self.has_own_decoder = has_own_decoder
-
-    def on_train_begin(self, net: Any, X: Any = None, **kwargs: Any) -> None:
-        """Let a new network begin around the mean; one that goes on computes as before."""
-        if self.is_new:
-            start_centered(net, X, self.has_own_decoder)
-        else:
-            set_center(net.module_, X.column_mean())
-
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Leave a plain layer."""
-        set_center(net.module_, None)
 
 
 class EpochLine(PrintLog):

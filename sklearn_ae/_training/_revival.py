@@ -8,8 +8,10 @@ from typing import Any
 import torch
 
 from sklearn_ae._compute._rows import Rows
+from sklearn_ae._training._recipe import Recipe
 from sklearn_ae.modules._activations import activate
 from sklearn_ae.modules._dense import start_as_transpose
+from sklearn_ae.penalties import KLDivergence
 
 # Rows that the start and new starts are made from.
 _N_ROWS = 4096
@@ -21,38 +23,38 @@ _FEWEST = 3
 
 
 @torch.no_grad()
-def start_alive(net: Any) -> None:
+def start_alive(module: Any) -> None:
     """Let every component begin with as good a chance as any other to be among the strongest.
 
     Encoder and decoder start as mirrors, with atoms of unit norm and no bias of the code.
     """
-    encoder, decoder = net.module_.encoder, net.module_.decoder
-    decoder.normalize_atoms()
-    start_as_transpose(encoder, decoder)
-    encoder.layers[-1].bias.zero_()
+    module.decoder.normalize_atoms()
+    start_as_transpose(module.encoder, module.decoder)
+    module.encoder.layers[-1].bias.zero_()
 
 
 @torch.no_grad()
-def start_centered(net: Any, rows: Rows, has_own_decoder: bool) -> None:
+def start_centered(module: Any, recipe: Recipe, rows: Rows, has_own_decoder: bool) -> None:
     """Let pre-activations and output begin around the mean of the data, as if it were 0.
 
     Gradients on data whose mean is not 0 move all units along it, and many so far that they never
-    fire again. A penalty that has a target, ``rho``, begins there.
+    fire again. Under the penalty that has a target of the mean activation, codes begin there.
     """
-    encoder, mean = net.module_.encoder, rows.column_mean()
+    encoder, mean = module.encoder, rows.column_mean().cpu()
     if has_own_decoder:
-        wanted = mean.clamp(0.01, 0.99).logit() if net.recipe.gives_logits else mean
-        net.module_.decoder.layers[-1].bias.copy_(wanted)
+        wanted = mean.clamp(0.01, 0.99).logit() if recipe.gives_logits else mean
+        module.decoder.layers[-1].bias.copy_(wanted)
     first, *others = encoder.layers
     first.center = mean
     if others:
-        x = activate(encoder.hidden_activation, first(rows.sample(max(net.batch_size, 256))))
+        some = rows.sample(max(recipe.batch_size, 256)).cpu()
+        x = activate(encoder.hidden_activation, first(some))
     for layer in others:
         layer.bias.sub_(layer.weight @ x.mean(dim=0))
         x = activate(encoder.hidden_activation, layer(x))
-    rho = getattr(net.recipe.penalty, "rho", None)
-    if net.recipe.alpha and rho is not None and encoder.activation == "sigmoid":
-        encoder.layers[-1].bias.add_(math.log(rho / (1 - rho)))
+    penalty = recipe.penalty
+    if recipe.alpha and isinstance(penalty, KLDivergence) and encoder.activation == "sigmoid":
+        encoder.layers[-1].bias.add_(math.log(penalty.rho / (1 - penalty.rho)))
 
 
 @torch.no_grad()

@@ -16,7 +16,6 @@ from sklearn_ae._compute._runtime import global_generators, limited_threads
 from sklearn_ae._training._checks import probe_parts, resolve_parts
 from sklearn_ae._training._listeners import (
     BestWeights,
-    Centered,
     EpochLine,
     Restarts,
     TaskOfEpoch,
@@ -25,12 +24,12 @@ from sklearn_ae._training._listeners import (
 from sklearn_ae._training._net import EndOfTraining, ReconstructionNet
 from sklearn_ae._training._objective import DivergenceError, Objective
 from sklearn_ae._training._recipe import Recipe, SupervisedRecipe
-from sklearn_ae._training._revival import start_alive
+from sklearn_ae._training._revival import start_alive, start_centered
 from sklearn_ae._training._supervised import SupervisedNet
 from sklearn_ae._training._trained import Trained, described
 from sklearn_ae.modules._activations import TopK
 from sklearn_ae.modules._architecture import Architecture
-from sklearn_ae.modules._dense import start_as_transpose
+from sklearn_ae.modules._dense import set_center, start_as_transpose
 
 
 def train(
@@ -78,8 +77,8 @@ def train(
 
 
 def untrained(architecture: Architecture, recipe: Recipe, rows: Rows) -> Trained:
-    """Build the network that :func:`train` would start from."""
-    with _prepared(architecture, recipe, rows) as net:
+    """Build the network whose random weights :func:`train` would start from."""
+    with _prepared(architecture, recipe, rows, trains=False) as net:
         return described(net, architecture)
 
 
@@ -91,12 +90,13 @@ def _prepared(
     start: Trained | None = None,
     tasks: Any = None,
     build: Callable[[], nn.Module] | None = None,
+    trains: bool = True,
 ) -> Iterator[ReconstructionNet]:
     """Make a net that is ready to be trained, and limit what work on it may use."""
     is_autoencoder = isinstance(architecture, Architecture)
     if is_autoencoder:
         recipe = resolve_parts(architecture, recipe, rows)
-    restarts = is_autoencoder and _restarts(architecture)
+    restarts = _restarts(architecture)
     callbacks = _listeners(recipe, architecture, start, tasks, restarts)
     seeds = _seeds(recipe.seed)
     order, noise = _generators(rows.device, seeds, start)
@@ -107,18 +107,17 @@ def _prepared(
     ):
         with global_generators(seeds["build"], rows.device), torch.device("cpu"):
             module = copy.deepcopy(start.module) if start else (build or architecture.build)()
+        _place_weights(module, architecture, recipe, start)
+        if trains and is_autoencoder and architecture.encoder is None:
+            _center(module, architecture, recipe, rows, start)
         net = _net_of(
             module, recipe, order, noise,
             split_seed=start.split_seed if start else seeds["split"],
             counts_codes=bool(recipe.verbose) or restarts,
             callbacks=callbacks,
         )  # fmt: skip
-        if net.normalize_atoms_ is not None:
-            net.normalize_atoms_()
         if start is not None:
             _restore_optimizer(net, start)
-        elif is_autoencoder:
-            _place_weights(net, architecture)
         if is_autoencoder:
             probe_parts(net, rows, architecture)
         yield net
@@ -179,11 +178,9 @@ def _listeners(
 ) -> list[Any]:
     own: list[Any] = []
     if recipe.early_stopping:
-        # These two are the first to hear, so that others see the best weights when training ends.
+        # The first to hear, so that others see the best weights when training ends.
         stop = BestWeights(recipe.n_iter_no_change, recipe.tol, continues=start is not None)
         own.append(("early_stopping", stop))
-    if isinstance(architecture, Architecture) and architecture.encoder is None:
-        own.append(("centered", Centered(start is None, architecture.decoder is None)))
     own += copied_callbacks(recipe)
     if restarts:
         own.append(("restarts", Restarts()))
@@ -191,23 +188,40 @@ def _listeners(
         own.append(("epoch_line", EpochLine()))
     if tasks is not None:
         # A callback may keep the estimator that it is given, and training goes on.
-        snapshot = lambda net: described(net, architecture, start).copied()  # noqa: E731
+        snapshot = lambda net: described(net, architecture, start, goes_on=True)  # noqa: E731
         own.append(("tasks", TaskOfEpoch(tasks, snapshot)))
     return own
 
 
-def _restarts(architecture: Architecture) -> bool:
+def _restarts(architecture: Any) -> bool:
+    if not isinstance(architecture, Architecture):
+        return False
     # Where weights are tied, a component draws what it looks for, at a length that suits neither.
     wanted = isinstance(architecture.activation, TopK) and architecture.activation.revive
     return wanted and architecture.is_built_in and not architecture.tied_weights
 
 
-def _place_weights(net: ReconstructionNet, architecture: Architecture) -> None:
-    """Let encoder and decoder start as mirrors where atoms have unit norm or may start anew."""
-    if _restarts(architecture):
-        start_alive(net)
-    elif net.recipe.unit_norm and architecture.is_built_in:
-        start_as_transpose(net.module_.encoder, net.module_.decoder)
+def _place_weights(module: Any, architecture: Any, recipe: Recipe, start: Trained | None) -> None:
+    """Bring atoms to unit norm; let mirrors start where they have it or may start anew."""
+    if recipe.unit_norm and hasattr(module.decoder, "normalize_atoms"):
+        module.decoder.normalize_atoms()
+    is_new = start is None and isinstance(architecture, Architecture)
+    if is_new and _restarts(architecture):
+        start_alive(module)
+    elif is_new and recipe.unit_norm and architecture.is_built_in:
+        start_as_transpose(module.encoder, module.decoder)
+
+
+def _center(
+    module: Any, architecture: Architecture, recipe: Recipe, rows: Rows, start: Trained | None
+) -> None:
+    """Train around the mean of the data, a trained network around the mean that it began with."""
+    if start is None:
+        start_centered(module, recipe, rows, has_own_decoder=architecture.decoder is None)
+    else:
+        known = start.center is not None
+        center = torch.tensor(start.center, device="cpu") if known else rows.column_mean()
+        set_center(module, center.to(start.usable_device))
 
 
 def _restore_optimizer(net: ReconstructionNet, start: Trained) -> None:

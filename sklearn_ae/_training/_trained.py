@@ -25,7 +25,7 @@ from sklearn_ae._compute._runtime import (
 )
 from sklearn_ae._training._recipe import Recipe
 from sklearn_ae.modules._architecture import Architecture
-from sklearn_ae.modules._dense import is_centered, set_center
+from sklearn_ae.modules._dense import center_of, set_center
 
 # What of skorch's history is kept.
 _RECORDED = ("train_loss", "train_penalty", "valid_loss")
@@ -63,6 +63,9 @@ class Trained:
 
     n_epochs : int
         Epochs of the last training.
+
+    center : ndarray of shape (n_features,), default=None
+        The mean that the encoder was trained around.
     """
 
     architecture: Any
@@ -74,6 +77,7 @@ class Trained:
     device: str
     history: list[dict[str, float]] = field(default_factory=list)
     n_epochs: int = 0
+    center: np.ndarray | None = None
 
     @cached_property
     def module(self) -> Any:
@@ -202,13 +206,15 @@ def rows_for(
     )
 
 
-def described(net: Any, architecture: Any, start: Trained | None = None) -> Trained:
-    """Return what a net has learned, after the training that it went on from."""
+def described(
+    net: Any, architecture: Any, start: Trained | None = None, goes_on: bool = False
+) -> Trained:
+    """Return what a net has learned, after the training that it went on from, or as a copy."""
     states, module = net.optimizer_.state, net.module_
-    if is_centered(module):
-        # Training goes on.
+    if goes_on:
         module = copy.deepcopy(module)
-        set_center(module, None)
+    center = center_of(module)
+    set_center(module, None)
     optimizer = {
         name: {key: _array(v) for key, v in states[p].items() if isinstance(v, torch.Tensor)}
         for name, p in net.module_.named_parameters()
@@ -225,7 +231,10 @@ def described(net: Any, architecture: Any, start: Trained | None = None) -> Trai
         device=net.device,
         history=[*(start.history if start else []), *history],
         n_epochs=len(history),
+        center=None if center is None else _array(center),
     )
+    if goes_on:
+        return trained.copied()
     # The network that was trained, rather than one built from the weights.
     vars(trained).update(module=module, net=net)
     return trained

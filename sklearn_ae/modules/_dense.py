@@ -54,10 +54,13 @@ class _Dense(nn.Module):
         self.center = center
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
-        # A checkpoint of training has a center, a trained network has none.
-        center = state_dict.get(f"{prefix}center")
-        self.center = None if center is None else center.to(self.bias, copy=True)
+        # A checkpoint of training has a center, a trained network has none: each is turned into
+        # what this one has.
+        own, given = self.center, state_dict.get(f"{prefix}center")
+        self.center = None if given is None else given.to(self.bias, copy=True)
         super()._load_from_state_dict(state_dict, prefix, *args)
+        if own is None or self.center is None or not torch.equal(own, self.center):
+            self.set_center(own)
 
 
 class _Atoms(nn.Module):
@@ -311,9 +314,10 @@ def start_as_transpose(encoder: DenseEncoder, decoder: DenseDecoder) -> None:
             layer.weight.copy_(atoms.weight * min(1.0, 2 * n_in / n_out))
 
 
-def is_centered(module: Any) -> bool:
-    """Whether the encoder of a network takes a center off its input, as in training."""
-    return isinstance(module.encoder, DenseEncoder) and module.encoder.layers[0].center is not None
+def center_of(module: Any) -> torch.Tensor | None:
+    """Return what the encoder of a network takes off its input in training."""
+    is_dense = isinstance(module.encoder, DenseEncoder)
+    return cast("_Dense", module.encoder.layers[0]).center if is_dense else None
 
 
 def set_center(module: Any, center: torch.Tensor | None) -> None:

@@ -18,6 +18,7 @@ from sklearn_ae.plotting._images import (
     contrasted,
     corners,
     draw_images,
+    drawable,
 )
 from sklearn_ae.plotting._tables import checked_names, draw_heat_map
 
@@ -168,7 +169,7 @@ class FeatureExamplesDisplay:
         """
         estimator = checked_estimator(cls, estimator, Autoencoder, PatchFeatures)
         if image_shape is None and isinstance(estimator, PatchFeatures):
-            image_shape = estimator._trained.architecture.shape
+            image_shape = drawable(estimator._trained.architecture.shape)
         check_count("n_examples", n_examples)
         n_codes = estimator._trained.architecture.n_features_out
         if features is not None:

@@ -18,6 +18,7 @@ from sklearn_ae.plotting._images import (
     contrasted,
     corners,
     draw_images,
+    drawable,
 )
 from sklearn_ae.plotting._tables import checked_names, draw_bars
 
@@ -158,7 +159,7 @@ class FiltersDisplay:
             filters = filters @ whitening
             if image_shape is None:
                 architecture = estimator._trained.architecture
-                image_shape = (*architecture.patch_size, architecture.shape[2])
+                image_shape = drawable((*architecture.patch_size, architecture.shape[2]))
         use = dead = None
         if X is not None:
             # Of patches each unit has a code a region, and of all layers the last has the filters.
@@ -202,13 +203,14 @@ class FiltersDisplay:
             If ``image_shape`` or ``feature_names`` does not fit the filters, or ``max_filters`` or
             ``max_columns`` is not positive.
         """
-        n_filters, n_values = self.filters.shape
+        filters = np.asarray(self.filters)
+        n_filters, n_values = filters.shape
         is_table = self.image_shape is None
         max_filters = (6 if is_table else 64) if max_filters is None else max_filters
         check_count("max_filters", max_filters)
-        use = np.linalg.norm(self.filters, axis=1) if self.use is None else self.use
+        use = np.linalg.norm(filters, axis=1) if self.use is None else self.use
         self.order_ = np.argsort(-use, kind="stable")[:max_filters]
-        drawn, n_drawn = self.filters[self.order_], len(self.order_)
+        drawn, n_drawn = filters[self.order_], len(self.order_)
         dead = np.zeros(n_drawn) if self.dead is None else self.dead[self.order_]
         if is_table:
             check_count("max_columns", max_columns)

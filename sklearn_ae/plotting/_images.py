@@ -84,3 +84,8 @@ def axes_for(display, axes, n_axes, **kwargs):
     if len(axes) != n_axes:
         raise ValueError(f"axes must hold {n_axes} axes, got {len(axes)}.")
     return axes, axes[0].figure
+
+
+def drawable(shape):
+    """Return a shape of images that can be drawn, or None."""
+    return shape if shape[2] in (1, 3) else None

@@ -237,8 +237,11 @@ class LabeledOnly(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The predicted classes or values; never the marker.
         """
-        predicted = self._delegate("predict", X, params)
-        return predicted if self.encoded_classes_ is None else self.encoded_classes_[predicted]
+        predicted, classes = self._delegate("predict", X, params), self.encoded_classes_
+        # Parameters may ask for what are no classes, such as margins.
+        if classes is None or not np.isin(predicted, np.arange(len(classes))).all():
+            return predicted
+        return classes[np.asarray(predicted).astype(np.intp)]
 
     @available_if(_estimator_has("predict_proba"))
     def predict_proba(self, X, **params):
@@ -475,9 +478,14 @@ class LabeledOnly(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _classes_to_encode(self, labels):
         """Find the classes of one column of labels, unless they are 0, 1, ... already."""
-        if not is_classifier(self) or labels.ndim > 1 or labels.dtype.kind == "f":
+        if not is_classifier(self) or labels.ndim > 1:
             return None
-        classes = np.unique(labels)
+        try:
+            classes = np.unique(labels)
+        except TypeError:
+            return None
+        if classes.dtype.kind == "f" and (classes != classes.round()).any():
+            return None
         return None if classes.tolist() == list(range(len(classes))) else classes
 
     def _check_minus_one(self, y, labels):

@@ -72,10 +72,10 @@ def labeled_scorer(scoring, *, unlabeled="auto", sample_properties=()):
     [0.25 0.25 0.25]
     [1. 1. 1.]
     """
-    return _LabeledScorer(check_scoring(scoring=scoring), unlabeled, sample_properties)
+    return LabeledScorer(check_scoring(scoring=scoring), unlabeled, sample_properties)
 
 
-class _LabeledScorer:
+class LabeledScorer:
     """A scorer of scikit-learn's, or of the user's, that is given the labeled rows."""
 
     def __init__(self, scorer, unlabeled, sample_properties):

@@ -169,7 +169,9 @@ class SemiSupervisedSplit(BaseEstimator):
         for train, test in self._checked_cv(labels).split(X, labels, groups):
             joining = unlabeled
             if groups is not None:
-                held_out = set(all_groups[labeled[test]].tolist())
+                held_out = all_groups[labeled[test]].tolist()
+                # A missing group is no group: None, NaN.
+                held_out = {g for g in held_out if g is not None and g == g}
                 joins = [group not in held_out for group in all_groups[unlabeled].tolist()]
                 joining = unlabeled[joins]
             if ordered:
