@@ -15,6 +15,8 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from torch import nn
@@ -35,7 +37,7 @@ from sklearn_ae.augmentations import ShiftAndFlip
 from sklearn_ae.corruptions import GaussianNoise, Masking, RegionBlanking, SaltAndPepper, SwapNoise
 from sklearn_ae.modules import ConvEncoder, TopK
 from sklearn_ae.penalties import L1, L2, KLDivergence
-from sklearn_ae.semi_supervised import LabeledOnly
+from sklearn_ae.semi_supervised import LabeledOnly, SemiSupervisedSplit, labeled_scorer
 
 SMALL = {"n_components": 6, "max_epochs": 2, "random_state": 0}
 PATCHES = PatchFeatures(
@@ -152,6 +154,10 @@ def test_every_name_that_skops_is_told_to_trust_is_needed_and_ours(data):
         asked |= set(sio.get_untrusted_types(data=sio.dumps(clone(estimator))))
     pipe = make_pipeline(Autoencoder(), LabeledOnly(MinMaxScaler()))
     asked |= set(sio.get_untrusted_types(data=sio.dumps(pipe)))
+    cv, scoring = SemiSupervisedSplit(3), labeled_scorer("accuracy")
+    search = GridSearchCV(LabeledOnly(LogisticRegression()), {}, cv=cv, scoring=scoring)
+    names = sio.get_untrusted_types(data=sio.dumps(search))
+    asked |= {name for name in names if not name.startswith("sklearn.")}
     assert sorted(SKOPS_TRUSTED) == sorted(asked)
     assert all(name.startswith("sklearn_ae.") for name in SKOPS_TRUSTED)
 

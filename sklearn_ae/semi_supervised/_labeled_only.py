@@ -484,7 +484,7 @@ class LabeledOnly(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             classes = np.unique(labels)
         except TypeError:
             return None
-        if classes.dtype.kind == "f" and (classes != classes.round()).any():
+        if classes.dtype.kind == "f" and not all(map(float.is_integer, classes.tolist())):
             return None
         return None if classes.tolist() == list(range(len(classes))) else classes
 
