@@ -7,6 +7,7 @@ from sklearn_ae._estimators._dropout import DropoutAutoencoder
 from sklearn_ae._estimators._patches import PatchFeatures
 from sklearn_ae._estimators._regressor import AutoencoderRegressor
 from sklearn_ae._estimators._sparse import SparseAutoencoder
+from sklearn_ae._estimators._tables import TableFeatures
 from sklearn_ae._sklearn._version import __version__
 from sklearn_ae._training._objective import DivergenceError
 from sklearn_ae.export import SKOPS_TRUSTED, to_onnx, to_torch
@@ -21,6 +22,7 @@ __all__ = [
     "DropoutAutoencoder",
     "PatchFeatures",
     "SparseAutoencoder",
+    "TableFeatures",
     "__version__",
     "to_onnx",
     "to_torch",

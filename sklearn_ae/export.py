@@ -23,6 +23,8 @@ from sklearn_ae._estimators._inner import thawed
 from sklearn_ae._estimators._patches import PatchFeatures
 from sklearn_ae._estimators._regressor import AutoencoderRegressor
 from sklearn_ae._estimators._sparse import SparseAutoencoder
+from sklearn_ae._estimators._tables import TableFeatures
+from sklearn_ae._estimators._vectorizer import TableVectorizer
 from sklearn_ae._training._recipe import Recipe, SupervisedRecipe
 from sklearn_ae._training._trained import Trained
 from sklearn_ae.augmentations import ShiftAndFlip
@@ -39,7 +41,8 @@ __all__ = ["SKOPS_TRUSTED", "to_onnx", "to_torch"]
 
 _ESTIMATORS = (
     Autoencoder, SparseAutoencoder, DropoutAutoencoder, DenoisingAutoencoder, PatchFeatures,
-    AutoencoderClassifier, AutoencoderRegressor, LabeledOnly, SemiSupervisedSplit, LabeledScorer,
+    TableFeatures, TableVectorizer, AutoencoderClassifier, AutoencoderRegressor, LabeledOnly,
+    SemiSupervisedSplit, LabeledScorer,
 )  # fmt: skip
 _PARTS = (
     GaussianNoise, Masking, RegionBlanking, SaltAndPepper, SwapNoise, KLDivergence, L1, L2,

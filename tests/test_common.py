@@ -19,6 +19,7 @@ from sklearn_ae import (
     DropoutAutoencoder,
     PatchFeatures,
     SparseAutoencoder,
+    TableFeatures,
 )
 from sklearn_ae.corruptions import GaussianNoise, Masking, SwapNoise
 from sklearn_ae.modules import TopK
@@ -54,6 +55,7 @@ ESTIMATORS = [
     small(DenoisingAutoencoder, corruption=Masking(fill="mean")),
     small(DenoisingAutoencoder, corruption="salt_and_pepper", precision="float64"),
     small(DenoisingAutoencoder, corruption=SwapNoise(), corruption_level=1.0),
+    TableFeatures(small(DenoisingAutoencoder, corruption="swap")),
 ]
 
 
@@ -146,7 +148,9 @@ def test_common_after_pretraining(estimator):
 @IGNORE_NAMES
 @pytest.mark.parametrize("name", BY_NAME)
 @pytest.mark.parametrize(
-    "estimator", ESTIMATORS[::6], ids=lambda estimator: " ".join(repr(estimator).split())
+    "estimator",
+    [*ESTIMATORS[:13:6], ESTIMATORS[-1]],
+    ids=lambda estimator: " ".join(repr(estimator).split()),
 )
 def test_by_name(estimator, name):
     run(estimator, named(name))

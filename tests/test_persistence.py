@@ -31,6 +31,7 @@ from sklearn_ae import (
     DropoutAutoencoder,
     PatchFeatures,
     SparseAutoencoder,
+    TableFeatures,
 )
 from sklearn_ae._training._trained import Trained
 from sklearn_ae.augmentations import ShiftAndFlip
@@ -65,6 +66,9 @@ ESTIMATORS = {
     "frozen patches": PatchFeatures(
         (2, 3), FrozenEstimator(SparseAutoencoder(5, max_epochs=1).fit(np.eye(4))), patch_size=2,
         pool=1, encoding="codes", random_state=0,
+    ),
+    "tables": TableFeatures(
+        DenoisingAutoencoder(**SMALL, corruption="swap", features="all"), random_state=0
     ),
     "classifier": AutoencoderClassifier(
         SparseAutoencoder(**SMALL), head_hidden_layer_sizes=(4, 3), max_epochs=2, random_state=0,

@@ -52,6 +52,7 @@ def inspect_codes(module: nn.Module, rows: Rows, batch_size: int) -> tuple[np.nd
     # module of the user's takes for a row is not known.
     size = batch_size if rows.is_sparse or rows.owned else max(batch_size, _BLOCK)
     for x, target in Batches(rows, size):
+        target = target if rows.observed is None else target[0]
         codes = encoder(x)
         low, high = codes.amin(dim=0), codes.amax(dim=0)
         if fired is None:

@@ -61,6 +61,8 @@ class Rows:
 
     # Names of the columns, where the estimator knows any.
     feature_names: Sequence[str] | None = None
+    # Of the shape of X, which entries count in the loss, where not all do.
+    observed: torch.Tensor | None = None
 
     def __init__(
         self,
@@ -135,9 +137,15 @@ class Rows:
         return self._sent(self.X[index] if by_slice else self.X.index_select(0, index))
 
     def pair(self, index: torch.Tensor | slice) -> tuple[Any, Any]:
-        """Return rows as the network takes them, and the same as its clean, dense target."""
+        """Return rows as the network takes them, and the same as its clean, dense target.
+
+        Where not all entries count in the loss, the target comes with their weights.
+        """
         batch = self.take(index)
         target = self._dense(batch) if sparse.issparse(batch) else batch
+        if self.observed is not None:
+            place = index if self.index is None else self.index[index]
+            target = target, self._sent(self.observed[place]).to(self.dtype)
         return (batch.clone() if self.owned else batch), target
 
     def sample(self, n_rows: int) -> torch.Tensor:

@@ -341,7 +341,8 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
-            The training data. A sparse matrix becomes dense a batch at a time.
+            The training data. A sparse matrix becomes dense a batch at a time. What is masked in a
+            :class:`numpy.ma.MaskedArray` is left out of the loss; the network still sees its data.
 
         y : None
             Ignored.
@@ -567,6 +568,7 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         check_widths(self, "hidden_layer_sizes")
         check_sparse_output(self)
         device = resolve_device(self.device, self.precision)
+        mask = X.mask if np.ma.isMaskedArray(X) and np.ma.is_masked(X) else None
         X = check_data(self, X, dtype=dtype_of(self.precision), reset=start is None)
         architecture = Architecture.of(self, X.shape[1])
         self._check_unchanged(architecture, start)
@@ -577,6 +579,8 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         corrupts = bool(recipe.corruption_level)
         rows = rows_for(architecture, X, device, sparse_input=not corrupts, owned=corrupts)
         rows.feature_names = getattr(self, "feature_names_in_", None)
+        if mask is not None:
+            rows.observed = torch.from_numpy(~mask).to(rows.home)
         return architecture, recipe, rows
 
     def _train(self, X, y, start, context, n_before=None, **changes):

@@ -170,7 +170,8 @@ class ReconstructionNet(NeuralNet):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Compute the objective against the clean input, and the penalty in it."""
         output, codes = y_pred
-        loss, penalty = self.criterion_.terms(output, codes, y_true)
+        target, weight = y_true if isinstance(y_true, tuple) else (y_true, None)
+        loss, penalty = self.criterion_.terms(output, codes, target, weight)
         if loss.dim():
             # One number a model where a stack of them is trained.
             return loss.sum(), None if penalty is None else penalty.sum()

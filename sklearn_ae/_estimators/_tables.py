@@ -1,0 +1,321 @@
+"""Features of tables: of numbers, categories and dates, with gaps."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from sklearn import config_context
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_ae._estimators._base import PortableMixin, fitting
+from sklearn_ae._estimators._denoising import DenoisingAutoencoder
+from sklearn_ae._estimators._inner import check_frozen, cloned, dtype_of_inner, thawed
+from sklearn_ae._estimators._vectorizer import TableVectorizer, replaced
+from sklearn_ae._sklearn._callbacks import fit_as_task
+from sklearn_ae._sklearn._compat import HasMethods, check_feature_names_in, fit_context
+from sklearn_ae.corruptions import SwapNoise
+
+# Rows that the default autoencoder is trained on, each counted as often as it is, and its epochs.
+_N_ROWS = 100_000
+_EPOCHS = (10, 1000)
+
+
+def _default(n_rows):
+    return DenoisingAutoencoder(
+        256,
+        hidden_layer_sizes=(256, 256),
+        corruption="swap",
+        corruption_level=0.2,
+        max_epochs=int(np.clip(math.ceil(_N_ROWS / n_rows), *_EPOCHS)),
+        features="all",
+    )
+
+
+def _goes_back(estimator):
+    if estimator.vectorizer is None:
+        return True
+    raise AttributeError(
+        f"vectorizer={estimator.vectorizer!r} does not lead back to a table: reconstruct and "
+        "impute need the one of vectorizer=None."
+    )
+
+
+class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
+    """Features of tables: what an autoencoder finds in numbers, categories and dates, with gaps.
+
+    A frame is taken as it is: numbers and dates are replaced by their normal scores, that is by
+    rank, categories by one column each, rare ones together; gaps are filled with the middle and
+    marked. A denoising autoencoder learns from that, by values that are swapped between rows, all
+    columns of a category together. What was never observed is left out of its loss.
+
+    Parameters
+    ----------
+    autoencoder : Autoencoder or one of its variants, default=None
+        The autoencoder that is cloned and fitted on the vectorized rows; None is
+        ``DenoisingAutoencoder(256, hidden_layer_sizes=(256, 256), corruption="swap",
+        corruption_level=0.2, features="all")`` with as many epochs as make 100,000 rows, at least
+        10 and at most 1,000; a grid over ``autoencoder__...`` needs one to be given. Under
+        ``corruption="swap"`` the columns that a column of X became are swapped together. A fitted
+        one in a :class:`~sklearn.frozen.FrozenEstimator` is used as it is.
+
+    vectorizer : transformer, default=None
+        What turns X into finite numbers of about unit scale. Columns that it names as one of X, or
+        as that with ``_`` and more behind it, are swapped together, and gaps are its own affair.
+        None is what is said above: normal scores, scaled to unit variance, of numbers and dates
+        (``QuantileTransformer``, ``StandardScaler``, ``MissingIndicator``) and one column for each
+        category of at least 5 rows, 50 a column at most (``OneHotEncoder``).
+
+    verbose : int, default=0
+        0 is silent, 1 prints a line an epoch of the autoencoder.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of the autoencoder if its own ``random_state`` is None, and of the rows that quantiles
+        are taken from in a table of more than 10,000.
+
+    Attributes
+    ----------
+    autoencoder_ : estimator
+        The fitted autoencoder of vectorized rows.
+
+    vectorizer_ : transformer
+        The fitted vectorizer.
+
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during :term:`fit`, if they are all strings.
+
+    See Also
+    --------
+    DenoisingAutoencoder : The autoencoder inside by default.
+    sklearn_ae.corruptions.SwapNoise : The corruption.
+    sklearn.impute.IterativeImputer : Fills gaps by regression of one column on the others.
+
+    Notes
+    -----
+    Numbers are columns of numbers in any type, and columns of objects that are all numbers. Dates
+    and durations become numbers too. All else is a category, booleans and the empty string among
+    them. A column without a value tells nothing and is left out, at :meth:`transform` as well. A
+    category that was not seen in :term:`fit` is taken for a rare one if there were any, and else
+    for none. Columns have to be those of :term:`fit`, in their order.
+
+    References
+    ----------
+    .. [1] Vincent, P. et al. (2010). Stacked denoising autoencoders: learning useful
+       representations in a deep network with a local denoising criterion. JMLR 11.
+    .. [2] Yoon, J. et al. (2020). VIME: extending the success of self- and semi-supervised learning
+       to tabular domain. NeurIPS.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_ae import DenoisingAutoencoder, TableFeatures
+    >>> X = pd.DataFrame({"city": ["Oslo", "Rome", None] * 20, "rooms": [1, 3, None] * 20})
+    >>> swaps = DenoisingAutoencoder(8, corruption="swap", max_epochs=5)
+    >>> tables = TableFeatures(swaps, random_state=0).set_output(transform="pandas")
+    >>> tables.fit_transform(X).columns[-1]
+    'tablefeatures_7'
+    >>> int(tables.impute(X).isna().sum().sum())
+    0
+    """
+
+    _parameter_constraints: dict = {
+        "autoencoder": [HasMethods(["fit", "transform"]), None],
+        "vectorizer": [HasMethods(["fit_transform", "transform"]), None],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, autoencoder=None, *, vectorizer=None, verbose=0, random_state=None):
+        self.autoencoder = autoencoder
+        self.vectorizer = vectorizer
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Learn from the rows of a table.
+
+        Parameters
+        ----------
+        X : {dataframe, array-like} of shape (n_samples, n_features)
+            The table, of pandas or polars or an array.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If X contains infinity, or no value at all.
+        """
+        trains = not isinstance(self.autoencoder, FrozenEstimator)
+        context = self._init_callback_context(max_subtasks=int(trains))
+        with fitting(self):
+            autoencoder, vectorizer, rows = self._prepared(X)
+            context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+            if trains:
+                fit_as_task(context, self, autoencoder, rows, name="fit-autoencoder")
+            self.autoencoder_, self.vectorizer_ = autoencoder, vectorizer
+            context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
+        return self
+
+    def transform(self, X):
+        """Encode the rows of a table.
+
+        Parameters
+        ----------
+        X : {dataframe, array-like} of shape (n_samples, n_features)
+            The table.
+
+        Returns
+        -------
+        features : ndarray of shape (n_samples, n_features_out)
+            What ``transform`` of the autoencoder gives.
+
+        Raises
+        ------
+        ValueError
+            If columns are new, gone or in another order, or if one that held numbers holds text.
+        """
+        _, rows = self._vectorized(X)
+        # A frame is made of the codes around this method, with the rows' names.
+        with config_context(transform_output="default"):
+            return self.autoencoder_.transform(rows)
+
+    @available_if(_goes_back)
+    def reconstruct(self, X):
+        """Encode and decode a table.
+
+        Parameters
+        ----------
+        X : {dataframe, array-like} of shape (n_samples, n_features)
+            The table.
+
+        Returns
+        -------
+        X_reconstructed : {dataframe, ndarray} of shape (n_samples, n_features)
+            What the network makes of X: the same columns, of the same types, categories by the
+            largest value of theirs. A column that had no value in :term:`fit` stays as it is.
+        """
+        return self._reconstructed(X, gaps_only=False)
+
+    @available_if(_goes_back)
+    def impute(self, X):
+        """Fill the gaps of a table with what the network makes of it.
+
+        Parameters
+        ----------
+        X : {dataframe, array-like} of shape (n_samples, n_features)
+            The table.
+
+        Returns
+        -------
+        X_imputed : {dataframe, ndarray} of shape (n_samples, n_features)
+            X with its gaps filled as by :meth:`reconstruct`; all else is as it was.
+        """
+        return self._reconstructed(X, gaps_only=True)
+
+    def get_feature_names_out(self, input_features=None):
+        """Get the names of the features, such as ``tablefeatures_layer0_17``.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Only compared with the names seen in :term:`fit`.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str objects of shape (n_features_out,)
+            Layer and number of the code, or its number alone.
+        """
+        check_is_fitted(self)
+        check_feature_names_in(self, input_features, generate_names=False)
+        trained, name = thawed(self.autoencoder_)._trained, type(self).__name__.lower()
+        codes = trained.architecture.code_names(trained.module.encoder)
+        return np.asarray([f"{name}_{str(code).lstrip('_')}" for code in codes], dtype=object)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "autoencoder_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = [dtype_of_inner(self.autoencoder)]
+        return tags
+
+    def _diagram(self):
+        if not hasattr(self, "autoencoder_"):
+            return None
+        return [self.vectorizer_, thawed(self.autoencoder_)]
+
+    def _prepared(self, X):
+        """Return a clone of the autoencoder, the fitted vectorizer, and the rows to learn from."""
+        X = self._checked(X, reset=True)
+        rng = check_random_state(self.random_state)
+        seed = None if self.random_state is None else rng
+        inner = _default(X.shape[0]) if self.autoencoder is None else self.autoencoder
+        autoencoder = cloned(inner, self, seed)
+        if self.vectorizer is None:
+            vectorizer = TableVectorizer(random_state=rng.randint(np.iinfo(np.int32).max))
+            rows = vectorizer.fit_transform(X)
+            rows = np.ma.array(rows, mask=~vectorizer.observed(X))
+        else:
+            vectorizer = clone(self.vectorizer)
+            rows = vectorizer.fit_transform(X)
+        check_frozen(autoencoder, rows)
+        if not isinstance(autoencoder, FrozenEstimator):
+            if self.verbose:
+                autoencoder.set_params(verbose=self.verbose)
+            if autoencoder.corruption == "swap":
+                autoencoder.set_params(corruption=SwapNoise(self._groups(vectorizer)))
+        return autoencoder, vectorizer, rows
+
+    def _groups(self, vectorizer):
+        """Return which columns of a vectorizer's output stem from the same column of X."""
+        if isinstance(vectorizer, TableVectorizer):
+            return list(vectorizer.groups_.values())
+        if not hasattr(self, "feature_names_in_") or not hasattr(
+            vectorizer, "get_feature_names_out"
+        ):
+            return None
+        groups = {}
+        for place, name in enumerate(vectorizer.get_feature_names_out()):
+            # A ColumnTransformer puts the name of the step in front, a MissingIndicator its own.
+            name = name.split("__", 1)[-1].removeprefix("missingindicator_")
+            stems = [c for c in self.feature_names_in_ if f"{name}_".startswith(f"{c}_")]
+            groups.setdefault(max(stems, key=len, default=place), []).append(place)
+        return list(groups.values())
+
+    def _checked(self, X, reset):
+        """Return a frame as it is, and all else as an array."""
+        if hasattr(X, "columns"):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return X
+        # Numbers in a list stay numbers beside text.
+        dtype = None if hasattr(X, "dtype") else object
+        return validate_data(self, X, dtype=dtype, ensure_all_finite="allow-nan", reset=reset)
+
+    def _vectorized(self, X):
+        """Return checked data and their numbers."""
+        check_is_fitted(self)
+        X = self._checked(X, reset=False)
+        return X, self.vectorizer_.transform(X)
+
+    def _reconstructed(self, X, gaps_only):
+        X, rows = self._vectorized(X)
+        columns = self.vectorizer_.inverse_transform(self.autoencoder_.reconstruct(rows))
+        return replaced(X, columns, gaps_only)

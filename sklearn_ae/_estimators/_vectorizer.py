@@ -1,0 +1,227 @@
+"""Tables as numbers and back: numbers by rank, categories one-hot, gaps filled and marked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date, timedelta
+from numbers import Number
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import MissingIndicator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
+
+from sklearn_ae._sklearn._compat import safe_indexing
+
+_GAPS = {"NoneType", "NAType", "NaTType"}
+# A category of fewer rows is a rare one, and so are those beyond the most frequent ones.
+_MIN_FREQUENCY = 5
+_MAX_CATEGORIES = 50
+
+
+class TableVectorizer(TransformerMixin, BaseEstimator):
+    """Turn a frame or an array into finite numbers of unit scale, and numbers into its columns.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None, default=None
+        Seed of the rows that quantiles are taken from, where there are more than 10,000.
+
+    Attributes
+    ----------
+    encoder_ : ColumnTransformer
+        What makes numbers of each column that has a value, ``"3_value"``, and marks its gaps where
+        there are any, ``"3_gap"``.
+
+    groups_ : dict of int to list of int
+        The columns of the output that each of these has.
+
+    values_ : dict of int to list of int
+        Those among them that are the value, not the mark of a gap.
+
+    labels_ : dict of int to list
+        What each of them stands for, if the column is a category.
+    """
+
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Learn from a table of shape (n_samples, n_features)."""
+        columns = {k: read_column(X, k) for k in range(X.shape[1])}
+        columns = {k: column for k, column in columns.items() if not gaps_of(column).all()}
+        if not columns and len(X):
+            raise ValueError("X holds no value: all of its columns are missing.")
+        # Ties at an end of a column lie 5.2 off the middle: unit scale is made once more.
+        numbers = make_pipeline(
+            QuantileTransformer(
+                n_quantiles=min(1000, len(X)),
+                output_distribution="normal",
+                random_state=self.random_state,
+            ),
+            StandardScaler(),
+        )
+        category = OneHotEncoder(
+            handle_unknown="infrequent_if_exist",
+            min_frequency=_MIN_FREQUENCY,
+            max_categories=_MAX_CATEGORIES,
+            sparse_output=False,
+        )
+        self.labels_ = {k: [] for k, column in columns.items() if column.dtype == object}
+        parts = []
+        for k, column in columns.items():
+            parts.append((f"{k}_value", category if k in self.labels_ else numbers, [k]))
+            # The encoder of categories marks gaps by itself.
+            if k not in self.labels_ and gaps_of(column).any():
+                parts.append((f"{k}_gap", MissingIndicator(features="all"), [k]))
+        self.encoder_ = ColumnTransformer(parts).set_output(transform="default")
+        Z = self.encoder_.fit_transform(self._table(X, columns))
+        self.groups_ = {k: [] for k in columns}
+        for name, places in self.encoder_.output_indices_.items():
+            if name != "remainder":
+                self.groups_[int(name.split("_")[0])] += range(Z.shape[1])[places]
+        self.values_ = {k: group[:1] for k, group in self.groups_.items()}
+        for k in self.labels_:
+            labels = _most_frequent(columns[k], Z[:, self.groups_[k]].argmax(axis=1))
+            self.values_[k] = [self.groups_[k][code] for code in labels]
+            self.labels_[k] = list(labels.values())
+        return self
+
+    def transform(self, X):
+        """Return the numbers of a table, of shape (n_samples, n_outputs)."""
+        columns = {k: read_column(X, k) for k in self.groups_}
+        # The mean of what was scaled.
+        return np.nan_to_num(self.encoder_.transform(self._table(X, columns)), nan=0.0)
+
+    def inverse_transform(self, Z):
+        """Return the column of X that numbers stand for, for each column that has a value."""
+        columns = {}
+        for k, places in self.values_.items():
+            values = Z[:, places].astype(np.float64)
+            if k in self.labels_:
+                columns[k] = np.array(self.labels_[k], dtype=object)[values.argmax(axis=1)]
+            else:
+                scores = self.encoder_.named_transformers_[f"{k}_value"]
+                columns[k] = scores.inverse_transform(values)[:, 0]
+        return columns
+
+    def observed(self, X):
+        """Return which entries of the output stem from a value of X, or mark a gap."""
+        observed = np.ones((X.shape[0], sum(map(len, self.groups_.values()))), dtype=bool)
+        for k, places in self.values_.items():
+            observed[np.ix_(gaps_of(read_column(X, k)), places)] = False
+        return observed
+
+    def _table(self, X, columns):
+        """Return floats and strings, NaN in their gaps, as one array of objects."""
+        table = np.full(X.shape, np.nan, dtype=object)
+        for k, column in columns.items():
+            known = ~gaps_of(column)
+            if k in self.labels_:
+                table[known, k] = [str(value) for value in column[known]]
+            else:
+                name = X.columns[k] if hasattr(X, "columns") else k
+                table[known, k] = _as_floats(column[known], name)
+        return table
+
+
+def _most_frequent(values, codes):
+    """Return for each code the value that it most often stands for, without gaps."""
+    originals = {str(value): value for value in values}
+    known = ~gaps_of(values)
+    counts = Counter(zip(codes[known].tolist(), map(str, values[known]), strict=True))
+    # From the rarest on, so that the most frequent one stays.
+    return {code: originals[text] for (code, text), _ in reversed(counts.most_common())}
+
+
+def read_column(X, k):
+    """Return a column as floats, as dates or times in its own unit, or as objects and None."""
+    column = safe_indexing(X, k, axis=1)
+    if hasattr(column, "iloc") and hasattr(column.dtype, "categories"):
+        return _objects(column.astype(object))
+    if getattr(column.dtype, "tz", None) is not None:
+        column = column.dt.tz_convert(None)
+    values = np.asarray(column)
+    if values.dtype.kind in "mM":
+        return values
+    if values.dtype.kind in "iuf":
+        return values.astype(np.float64)
+    values = _objects(values)
+    known = [value for value in values if value is not None]
+    if not known:
+        return values
+    if all(isinstance(value, Number) and not isinstance(value, bool) for value in known):
+        return values.astype(np.float64)
+    for kind, dtype in ((date, "datetime64"), (timedelta, "timedelta64")):
+        if all(isinstance(value, kind) for value in known):
+            return np.array(values.tolist(), dtype=dtype)
+    return values
+
+
+def gaps_of(values):
+    """Return where what :func:`read_column` gave has no value."""
+    return np.equal(values, None) if values.dtype == object else np.isnan(values)
+
+
+def replaced(X, columns, gaps_only):
+    """Return a copy of a table with other values in some of its columns, of the same types."""
+    is_array = isinstance(X, np.ndarray)
+    copied = X.clone() if hasattr(X, "replace_column") else X.copy()
+    for k, values in columns.items():
+        old, read = safe_indexing(X, k, axis=1), read_column(X, k)
+        where = gaps_of(read) | (not gaps_only)
+        if not where.any():
+            continue
+        new = _of_type(old, read, values)
+        if is_array:
+            copied[where, k] = new[where]
+        elif hasattr(old, "iloc"):
+            new = type(old)(new, index=old.index, name=old.name).astype(old.dtype)
+            copied.isetitem(k, new.where(where, old))
+        else:
+            new = type(old)(old.name, new.tolist()).cast(old.dtype)
+            copied.replace_column(k, new.zip_with(type(old)(where), old))
+    return copied
+
+
+def _of_type(column, read, values):
+    """Return floats as whole numbers where a column holds these, or as its dates."""
+    dtype = column.dtype
+    if read.dtype.kind in "mM":
+        values = np.rint(values).astype(f"{read.dtype.kind}8[us]").astype(read.dtype)
+        # Integers are free of the time zone, which is part of a type.
+        holds_objects = getattr(dtype, "tz", None) is None and np.asarray(column).dtype == object
+        return values.astype(object if holds_objects else np.int64)
+    is_whole = dtype.is_integer() if hasattr(dtype, "is_integer") else dtype.kind in "iu"
+    return np.rint(values) if is_whole else values
+
+
+def _objects(values):
+    """Return values as objects, None for every kind of gap."""
+    return np.array(
+        [None if _is_gap(value) else value for value in np.asarray(values, dtype=object)] + [None],
+        dtype=object,
+    )[:-1]
+
+
+def _is_gap(value):
+    # NaN alone differs from itself.
+    is_nan = isinstance(value, Number) and value != value
+    return is_nan or type(value).__name__ in _GAPS
+
+
+def _as_floats(values, name):
+    """Return numbers, or dates in microseconds, as floats."""
+    if values.dtype.kind in "mM":
+        values = values.astype(f"{values.dtype.kind}8[us]").astype(np.int64)
+    try:
+        floats = values.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Column {name!r} of X held numbers in fit, and now holds something else: {error}."
+        ) from error
+    if np.isinf(floats).any():
+        raise ValueError(f"Column {name!r} of X contains infinity.")
+    return floats

@@ -1,0 +1,265 @@
+"""Table features: frames of all types in, codes out, and back; gaps are not learned."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import norm, rankdata
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, scale
+
+from sklearn_ae import Autoencoder, DenoisingAutoencoder, TableFeatures
+from sklearn_ae.semi_supervised import LabeledOnly, SemiSupervisedSplit
+
+N = 90
+NOON = datetime.datetime(2020, 1, 1, 12)
+VALUES = {
+    "number": [1.5, None, -3.0],
+    "text": ["a", None, ""],
+    "flag": [True, None, False],
+    "date": [NOON, None, datetime.datetime(2021, 6, 1)],
+    "length": [datetime.timedelta(1), None, datetime.timedelta(2)],
+    "day": [datetime.date(2020, 1, 1), None, datetime.date(2021, 6, 1)],
+    "empty": [None] * 3,
+    "constant": [7.0] * 3,
+    "word": ["same"] * 3,
+}
+
+
+class Watching(DenoisingAutoencoder):
+    """Keeps the rows that it is fitted on."""
+
+    def fit(self, X, y=None):
+        self.rows_ = X
+        return super().fit(X)
+
+
+def in_pandas():
+    X = pd.DataFrame({name: pd.Series(values * 30) for name, values in VALUES.items()})
+    zone = X["date"].dt.tz_localize("Europe/Oslo")
+    return X.assign(
+        float32=X["number"].astype("float32"),
+        nullable=pd.array([1, None, 3] * 30, dtype="Int64"),
+        boolean=X["flag"].astype("boolean"),
+        category=X["text"].astype("category"),
+        numbered=pd.Categorical([1, None, 3] * 30),
+        zone=zone,
+        nanoseconds=X["date"].astype("datetime64[ns]"),
+        whole=[1, 2, 3] * 30,
+        id=[f"row {k}" for k in range(N)],
+    ).set_index("id", drop=False)
+
+
+def in_polars():
+    X = pl.DataFrame({name: values * 30 for name, values in VALUES.items()}, strict=False)
+    return X.with_columns(
+        nan=pl.Series([1.0, float("nan"), None] * 30),
+        int8=pl.Series([1, None, 3] * 30, dtype=pl.Int8),
+        category=pl.col("text").cast(pl.Categorical),
+        enum=pl.col("text").cast(pl.Enum(["a", ""])),
+        zone=pl.col("date").dt.replace_time_zone("Europe/Oslo"),
+    )
+
+
+def in_numpy():
+    return np.array([VALUES["number"] * 30, VALUES["text"] * 30], dtype=object).T
+
+
+def small(n_components=8, **params):
+    settings = {"corruption": "swap", "corruption_level": 0.1, "max_epochs": 30, **params}
+    return DenoisingAutoencoder(n_components, **settings)
+
+
+def as_objects(X):
+    if isinstance(X, pd.DataFrame):
+        X = X.astype(object).to_numpy()
+    return np.array(X.rows() if isinstance(X, pl.DataFrame) else X.tolist(), dtype=object)
+
+
+def types_of(X):
+    return X.dtype if isinstance(X, np.ndarray) else dict(zip(X.columns, X.dtypes, strict=True))
+
+
+def is_gap(X):
+    return pd.isna(as_objects(X))
+
+
+@pytest.mark.parametrize("make", [in_pandas, in_polars, in_numpy])
+def test_any_table_becomes_codes_and_comes_back_in_its_own_types(make):
+    X, before = make(), make()
+    tables = TableFeatures(small(), random_state=0).fit(X)
+    assert np.isfinite(tables.transform(X)).all()
+    known = ~is_gap(X)
+    has_values = known.any(axis=0)
+    for method in (tables.reconstruct, tables.impute):
+        made = method(X)
+        assert type(made) is type(X)
+        assert types_of(made) == types_of(X)
+        if isinstance(X, pd.DataFrame):
+            pd.testing.assert_index_equal(made.index, X.index)
+        values = as_objects(made)
+        assert_array_equal(is_gap(made), np.broadcast_to(~has_values, values.shape))
+    assert_array_equal(values[known], as_objects(X)[known])
+    assert str(X) == str(before)
+    assert_array_equal(clone(tables).fit(X).transform(X), tables.transform(X))
+
+
+def test_numbers_become_normal_scores_categories_columns_and_gaps_marks():
+    rng = np.random.RandomState(0)
+    X = pd.DataFrame({"size": rng.lognormal(size=N), "age": rng.lognormal(size=N)})
+    X["city"] = rng.choice(["Oslo", "Rome"], N)
+    X.loc[:4, "age"] = np.nan
+    X.loc[5:9, "city"] = None
+    X.loc[10:12, "city"] = ["Bern", "Kyiv", "Lima"]
+    tables = TableFeatures(Watching(3, max_epochs=1)).fit(X)
+    Z, left_out = tables.vectorizer_.transform(X), tables.autoencoder_.rows_.mask
+    # The quantiles 0 and 1 are taken for 1e-7 off them.
+    levels = ((rankdata(X["size"]) - 1) / (N - 1)).clip(1e-7, 1 - 1e-7)
+    assert_allclose(Z[:, 0], scale(norm.ppf(levels)), atol=1e-6)
+    assert_allclose(Z[:5, 1], Z[5:, 1].mean(), atol=1e-12)
+    assert_array_equal(Z[:, 2], X["age"].isna())
+    places = X["city"].replace(["Bern", "Kyiv", "Lima"], "rare").fillna("gap")
+    assert_array_equal(Z[:, 3:], pd.get_dummies(places)[["Oslo", "Rome", "gap", "rare"]])
+    expected = np.zeros(Z.shape, bool)
+    expected[:5, 1] = expected[5:10, [3]] = expected[5:10, [4]] = expected[5:10, [6]] = True
+    assert_array_equal(left_out, expected)
+
+
+def test_what_becomes_of_a_column_is_swapped_together():
+    X = in_pandas()[["number", "text", "category", "constant"]]
+    tables = TableFeatures(small()).fit(X)
+    Z = torch.from_numpy(tables.vectorizer_.transform(X))
+    swap = tables.autoencoder_.net_.recipe.corruption
+    swapped = swap(Z, 0.5, torch.Generator().manual_seed(0))
+    assert (swapped != Z).any(dim=1).float().mean() > 0.5
+    for group in ([0, 1], [2, 3, 4], [5, 6, 7]):
+        seen = {tuple(row) for row in Z[:, group].tolist()}
+        assert len(seen) == 3
+        assert {tuple(row) for row in swapped[:, group].tolist()} == seen
+
+
+@pytest.mark.parametrize("params", [{}, {"loss": "huber"}, {"early_stopping": True}], ids=str)
+def test_what_is_masked_is_left_out_of_the_loss(params, X):
+    masked = np.ma.array(X, mask=np.random.RandomState(1).uniform(size=X.shape) < 0.3)
+    masked[:, 2] = np.ma.masked
+    still = {"learning_rate": 1e-12, "max_epochs": 1, "batch_size": 7, "random_state": 0}
+    ae = Autoencoder(6, **still, **params).fit(masked)
+    errors = np.ma.array(ae.reconstruct(X), mask=masked.mask) - masked
+    losses = 0.5 * errors**2
+    if "loss" in params:
+        losses = np.ma.where(np.abs(errors) < 1, losses, np.abs(errors) - 0.5)
+    losses = losses.sum(axis=1).filled(0)
+    train = held_out = ae.loss_curve_[0]
+    if "early_stopping" in params:
+        held_out = ae.validation_loss_curve_[0]
+    assert_allclose(0.9 * train + 0.1 * held_out, losses.mean(), rtol=1e-5)
+
+
+def test_gaps_are_filled_from_what_goes_with_them():
+    rng = np.random.RandomState(0)
+    size = rng.choice([-1, 1], 300) + 0.3 * rng.normal(size=300)
+    X = pd.DataFrame({"size": size, "weight": np.exp(size), "side": np.where(size > 0, "r", "l")})
+    hidden = X.copy()
+    hidden.loc[:39, "weight"], hidden.loc[40:79, "side"] = np.nan, None
+    ae = small(32, max_epochs=150, corruption_level=0.2)
+    filled = TableFeatures(ae, random_state=0).fit(hidden).impute(hidden)
+    assert (filled["side"] == X["side"])[40:80].mean() > 0.7
+    errors = np.log(filled["weight"][:40]) - size[:40]
+    assert errors.std() < 0.4 * size[:40].std()
+
+
+def test_what_was_not_seen_in_fit_gives_finite_codes():
+    X = in_pandas()
+    tables = TableFeatures(small()).fit(X)
+    new = X[:3].assign(
+        text=["new", "b", None], number=1e30, constant=[1.0, np.nan, 8.0], empty=[1, "x", None],
+        whole=np.nan,
+    )  # fmt: skip
+    assert np.isfinite(tables.transform(new)).all()
+    assert_array_equal(tables.impute(new)["text"], ["new", "b", tables.impute(new)["text"].iloc[2]])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X: X.assign(fresh=1), "unseen at fit time:\n- fresh"),
+        (lambda X: X.drop(columns="date"), "missing:\n- date"),
+        (lambda X: X[X.columns[::-1]], "same order"),
+        (lambda X: X.assign(number="many"), "Column 'number' of X held numbers in fit.*many"),
+        (lambda X: X.assign(number=np.inf), "Column 'number' of X contains infinity"),
+        (lambda X: X[:0], "0 sample"),
+    ],
+)
+def test_another_table_is_refused_by_the_names_of_its_columns(change, message):
+    X = in_pandas()
+    tables = TableFeatures(small(max_epochs=1)).fit(X)
+    with pytest.raises(ValueError, match=message):
+        tables.transform(change(X))
+
+
+def test_a_table_without_values_is_refused():
+    tables = TableFeatures()
+    with pytest.raises(ValueError, match="X holds no value"):
+        tables.fit(in_pandas()[["empty"]])
+    assert not hasattr(tables, "n_features_in_")
+
+
+def test_another_vectorizer_is_used_and_its_columns_are_swapped_by_name():
+    X = in_pandas()[["number", "whole", "text", "flag"]].rename(columns={"flag": "text_b"})
+    numbers = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler())
+    vectorizer = make_column_transformer(
+        (OneHotEncoder(sparse_output=False), ["text", "text_b"]), (numbers, ["number", "whole"])
+    )
+    tables = TableFeatures(small(), vectorizer=vectorizer, random_state=0).fit(X)
+    assert not hasattr(vectorizer, "transformers_")
+    by_hand = tables.autoencoder_.transform(clone(vectorizer).fit_transform(X))
+    assert_array_equal(tables.transform(X), by_hand)
+    groups = tables.autoencoder_.corruption.groups
+    assert groups == [[0, 1, 2], [3, 4, 5], [6, 8], [7]]
+    assert not hasattr(tables, "reconstruct")
+    with pytest.raises(AttributeError) as error:
+        tables.impute(X)
+    assert "vectorizer=ColumnTransformer" in str(error.value.__cause__)
+
+
+def test_the_default_autoencoder_takes_more_epochs_on_small_tables(monkeypatch):
+    def stop(ae, X, y=None):
+        raise RuntimeError(f"{ae.max_epochs} epochs")
+
+    monkeypatch.setattr(Autoencoder, "fit", stop)
+    for n_rows, n_epochs in ((20, 1000), (1470, 69), (50_000, 10)):
+        with pytest.raises(RuntimeError, match=f"^{n_epochs} epochs"):
+            TableFeatures().fit(np.arange(n_rows)[:, None])
+
+
+def test_a_frozen_autoencoder_is_used_as_it_is_and_an_own_corruption_kept():
+    X = in_pandas()
+    tables = TableFeatures(small(corruption="masking", random_state=5)).fit(X)
+    assert tables.autoencoder_.corruption == "masking"
+    again = TableFeatures(FrozenEstimator(tables.autoencoder_)).fit(X)
+    assert again.autoencoder_.estimator is tables.autoencoder_
+    assert_array_equal(again.transform(X), tables.transform(X))
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_a_search_learns_from_unlabeled_rows(container):
+    X = in_pandas()
+    y = np.where(np.arange(N) < 60, np.arange(N) % 3 == 0, -1)
+    tables = TableFeatures(small(max_epochs=2)).set_output(transform=container)
+    pipe = make_pipeline(tables, LabeledOnly(LogisticRegression()))
+    grid = {"tablefeatures__autoencoder__n_components": [3, 5]}
+    search = GridSearchCV(pipe, grid, cv=SemiSupervisedSplit(3)).fit(X, y)
+    assert set(search.predict(X)) <= {0, 1}
+    names = list(search.best_estimator_[0].transform(X).columns)
+    assert names == [f"tablefeatures_{k}" for k in range(len(names))]
+    assert len(names) in (3, 5)
