@@ -12,6 +12,9 @@ import signal, sys
 import numpy as np
 from sklearn_ae import Autoencoder
 
+# A shell has a process in the background ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 class Interrupts:
     def find_spec(self, name, path=None, target=None):
         if name == {module!r}:

@@ -182,8 +182,13 @@ def test_ctrl_c_in_a_callback_is_raised_on(X):
             signal.raise_signal(signal.SIGINT)
 
     ae = small(callbacks=[Interrupted()])
-    with pytest.raises(KeyboardInterrupt):
-        ae.fit(X)
+    # A shell has a process in the background ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ae.fit(X)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not hasattr(ae, "net_")
 
 
