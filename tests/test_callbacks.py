@@ -334,3 +334,22 @@ def test_curves_stay_in_step(X):
     assert (len(ae.loss_curve_), ae.n_iter_) == (5, 3)
     assert_array_equal(np.isnan(ae.validation_loss_curve_), [True, True, False, False, True])
     assert_array_equal(np.isnan(ae.penalty_curve_), [False, False, True, True, True])
+
+
+class Locked(Callback):
+    def __init__(self):
+        self.lock = threading.Lock()
+
+
+@pytest.mark.parametrize("callbacks", [[EarlyStopping], [("stop", EarlyStopping)]], ids=str)
+def test_a_class_among_callbacks_is_refused(X, callbacks):
+    with pytest.raises(TypeError, match=r"callbacks=EarlyStopping is a class; give an object"):
+        Autoencoder(3, callbacks=callbacks).fit(X)
+
+
+def test_what_can_not_be_copied_is_named(X):
+    ae = Autoencoder(3, max_epochs=1, callbacks=[("locked", Locked())])
+    with pytest.raises(TypeError, match="callbacks of Autoencoder holds Locked, which can't be co"):
+        clone(ae)
+    # A fit shares it.
+    assert ae.fit(X).n_iter_ == 1

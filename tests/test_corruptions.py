@@ -383,3 +383,10 @@ def test_the_contract(X):
     assert own.prepare(rows_of(X)) is own
     with pytest.raises(ValueError, match=r"'fill' parameter of Masking .*'mean'"):
         Masking(fill="median")._validate_params()
+
+
+def test_groups_by_index_need_no_preparation():
+    X = torch.arange(12.0).reshape(4, 3)
+    swapped = SwapNoise(groups=[[0, 1]])(X, 1.0, torch.Generator().manual_seed(0))
+    # The two of a group come from the same row.
+    assert_array_equal(swapped[:, 1] - swapped[:, 0], 1)

@@ -619,3 +619,13 @@ def test_what_needs_a_partition_refuses():
     stack.set_params(cv__unlabeled=0, a__unlabeled=0)
     with pytest.raises(ValueError, match="only works for partitions"):
         stack.fit(X, FEW)
+
+
+def test_xgboost_takes_labels_of_any_kind():
+    for labels in (np.array([5.0, 7.0] * 25), np.array(["no", "yes"] * 25), np.arange(50) % 2 + 3):
+        points = np.c_[np.arange(50) % 2, np.arange(50)]
+        model = LabeledOnly(XGBClassifier(n_estimators=5, n_jobs=1)).fit(points, labels)
+        assert_array_equal(model.predict(points), labels)
+        # What is asked for in place of classes is passed on.
+        margins = model.predict(points, output_margin=True)
+        assert_array_equal(margins > 0, labels == model.classes_[1])
