@@ -37,8 +37,7 @@ class _Dense(nn.Module):
 
     def forward(self, x: Any) -> torch.Tensor:
         if sparse.issparse(x):
-            bias = self.bias if self.center is None else self.bias - self.weight @ self.center
-            return _SparseProduct.apply(x, self.weight) + bias
+            return _SparseProduct.apply(x, self.weight, self.center) + self.bias
         return _affine(self.centered(x), self.weight.mT, self.bias)
 
     def centered(self, x: torch.Tensor) -> torch.Tensor:
@@ -100,22 +99,29 @@ def _affine(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.
 
 
 class _SparseProduct(torch.autograd.Function):
-    """``x @ weight.T`` for a scipy matrix: on the CPU several times faster than torch's."""
+    """``(x - center) @ weight.T`` for a scipy matrix: several times faster than torch's."""
 
     @staticmethod
-    def forward(ctx: Any, x: Any, weight: torch.Tensor) -> torch.Tensor:
-        # A batch has entries in few of many columns: the others need neither be read nor written.
+    def forward(
+        ctx: Any, x: Any, weight: torch.Tensor, center: torch.Tensor | None
+    ) -> torch.Tensor:
+        # A batch has entries in few of many columns: the others need not be copied.
         occurring, inverse = np.unique(x.indices, return_inverse=True)
         shape = (x.shape[0], len(occurring))
         ctx.x = sparse.csr_matrix((x.data, inverse.astype(x.indptr.dtype), x.indptr), shape=shape)
         ctx.occurring, ctx.shape = torch.from_numpy(occurring).long(), weight.shape
+        ctx.center = center
         columns = weight.detach().index_select(1, ctx.occurring).numpy()
-        return torch.from_numpy(ctx.x @ np.ascontiguousarray(columns.T))
+        product = torch.from_numpy(ctx.x @ np.ascontiguousarray(columns.T))
+        return product if center is None else product - weight.detach() @ center
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[None, torch.Tensor]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[None, torch.Tensor, None]:
         columns = torch.from_numpy(ctx.x.T @ grad.numpy())
-        return None, grad.new_zeros(ctx.shape).index_copy_(1, ctx.occurring, columns.T)
+        full = grad.new_zeros(ctx.shape).index_copy_(1, ctx.occurring, columns.T)
+        if ctx.center is not None:
+            full.addr_(grad.sum(dim=0), ctx.center, alpha=-1)
+        return None, full, None
 
 
 class DenseEncoder(nn.Module):
