@@ -237,18 +237,7 @@ class Batches:
     """Iterate over rows in batches, as pairs of the input and its clean target.
 
     A last batch of a single row joins the one before it, since batch statistics of one row do not
-    exist.
-
-    Parameters
-    ----------
-    rows : Rows
-        The data.
-
-    batch_size : int
-        Rows in a batch; larger than the data means one batch.
-
-    generator : torch.Generator, default=None
-        On the CPU; draws a new order for each pass. With None the rows keep theirs.
+    exist. A generator, on the CPU, draws a new order for each pass.
     """
 
     def __init__(

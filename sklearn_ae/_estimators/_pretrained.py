@@ -20,21 +20,9 @@ from sklearn_ae._sklearn._callbacks import fit_as_task
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Networks to fine-tune, one on top of the other, and how they were trained.
+    """Networks to fine-tune, one on top of the other: of what, how and where they were trained.
 
-    Parameters
-    ----------
-    stages : tuple of Architecture, PatchArchitecture or torch.nn.Module
-        What each is made of.
-
-    modules : tuple of torch.nn.Module
-        The trained networks.
-
-    recipes : tuple of Recipe
-        How each was trained; empty for a module of the user's.
-
-    device : str
-        Where the last was trained.
+    A stage is an architecture, or a module of the user's, of which there is no recipe.
     """
 
     stages: tuple[Any, ...]

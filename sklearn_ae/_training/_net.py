@@ -27,30 +27,11 @@ class EndOfTraining(Exception):
 
 
 class ReconstructionNet(NeuralNet):
-    """A net that learns to give back its clean input.
+    """A net that learns to give back its clean input, as a recipe says.
 
-    Parameters
-    ----------
-    module : AutoencoderModule
-        The network.
-
-    criterion : Objective
-        What is minimized.
-
-    recipe : Recipe
-        How to train, its penalty and corruption as objects.
-
-    order, noise : torch.Generator
-        What the order of rows is drawn from, on the CPU, and every mask and noise, on the device.
-
-    split_seed : int, default=0
-        Decides which rows are held out.
-
-    counts_codes : bool, default=False
-        Whether to count in each epoch for how many rows each component is active.
-
-    **kwargs
-        skorch's own parameters.
+    ``order`` draws the order of rows, on the CPU, and ``noise`` every mask and noise, on the device;
+    ``split_seed`` decides which rows are held out, and ``counts_codes`` whether it is counted for
+    how many rows each component is active. Further parameters are skorch's.
     """
 
     def __init__(

@@ -109,16 +109,7 @@ _TILE = 2**19
 class PatchEncoder(nn.Module):
     """From flat images to pooled codes of their patches.
 
-    Parameters
-    ----------
-    encoder : torch.nn.Module
-        From whitened patches to codes.
-
-    mean, whitening : torch.Tensor of shape (n_values,) and (n_values, n_values)
-        What is taken off a normalized patch, and the matrix that it is multiplied by then.
-
-    architecture : PatchArchitecture
-        Shapes, and how codes are thresholded and pooled.
+    What is taken off a normalized patch is ``mean``; then it is multiplied by ``whitening``.
     """
 
     encoder: Any
