@@ -29,7 +29,7 @@ class EndOfTraining(Exception):
 class ReconstructionNet(NeuralNet):
     """A net that learns to give back its clean input, as a recipe says.
 
-    ``order`` draws the order of rows, on the CPU, and ``noise`` every mask and noise, on the device;
+    ``order`` draws the order of rows, on the CPU, ``noise`` every mask and noise, on the device;
     ``split_seed`` decides which rows are held out, and ``counts_codes`` whether it is counted for
     how many rows each component is active. Further parameters are skorch's.
     """
