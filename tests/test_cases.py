@@ -16,7 +16,6 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
-from sklearn import __version__ as sklearn_version
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import GridSearchCV, learning_curve
 from sklearn.pipeline import FeatureUnion, make_pipeline
@@ -108,9 +107,7 @@ def test_frames_keep_their_index_and_order(X, index):
     for union, plain in zip([*unions(), small()], [*unions(), small()], strict=True):
         result = union.set_output(transform=library).fit_transform(frame)
         assert library == "polars" or result.index.equals(frame.index)
-        # Names of polars frames pass a FunctionTransformer from scikit-learn 1.9 on.
-        if library == "pandas" or sklearn_version >= "1.9":
-            assert list(result.columns) == list(union.get_feature_names_out())
+        assert list(result.columns) == list(union.get_feature_names_out())
         assert list(union.feature_names_in_) == list("abcdefgh")
         assert np.isfinite(result.to_numpy()).all()
         assert_array_equal(result.to_numpy(), union.transform(frame).to_numpy())
