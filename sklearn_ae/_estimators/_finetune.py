@@ -33,7 +33,6 @@ from sklearn_ae._sklearn._compat import (
     StrOptions,
     check_sample_weight,
     fit_context,
-    safe_indexing,
 )
 from sklearn_ae._training._recipe import SupervisedRecipe
 from sklearn_ae.modules._architecture import dtype_of
@@ -41,6 +40,7 @@ from sklearn_ae.semi_supervised._labels import (
     as_array,
     check_some_are_labeled,
     is_unlabeled,
+    labeled_part,
     labels_at,
 )
 
@@ -242,14 +242,11 @@ class FineTuned(TrainedMixin, BaseEstimator):
         """Leave out the rows that hold the marker."""
         if self.unlabeled is None:
             return X, y, sample_weight
-        labels = as_array(y)
-        marked = is_unlabeled(labels, self.unlabeled)
-        check_some_are_labeled(marked, self.unlabeled)
-        labeled = np.flatnonzero(~marked)
-        if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight)[labeled]
-        y = labels_at(labels, labeled, whole_numbers=is_classifier(self))
-        return safe_indexing(X, labeled), y, sample_weight
+        params = {"sample_weight": sample_weight}
+        X, y, params = labeled_part(X, as_array(y), params, unlabeled=self.unlabeled)
+        # In the type that they have in fit, where no row is marked too.
+        y = labels_at(y, slice(None), whole_numbers=is_classifier(self))
+        return X, y, params["sample_weight"]
 
     def _check_parameters(self):
         check_widths(self, "head_hidden_layer_sizes")
@@ -277,9 +274,7 @@ class FineTuned(TrainedMixin, BaseEstimator):
         return FrozenEstimator(thawed(first)) if frozen else first
 
     def _dtype(self):
-        inner = self._inner()
-        is_patches = isinstance(inner, PatchFeatures)
-        return dtype_of_inner(inner.autoencoder if is_patches else inner)
+        return dtype_of_inner(self._inner())
 
     def _checked_target(self, X, y, sample_weight):
         """Return the rows that count, which of them are labeled, their targets and weights."""

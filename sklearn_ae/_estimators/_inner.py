@@ -11,6 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._compute._runtime import resolve_device
 from sklearn_ae._estimators._autoencoder import Autoencoder
+from sklearn_ae._estimators._base import fitting
+from sklearn_ae._sklearn._callbacks import fit_as_task
 from sklearn_ae._sklearn._compat import check_feature_names, check_n_features
 from sklearn_ae.modules._architecture import dtype_of
 
@@ -23,8 +25,11 @@ def thawed(estimator):
 def dtype_of_inner(estimator):
     """Return the type in which an inner autoencoder computes: of its fit where it is frozen."""
     inner = thawed(estimator)
-    trained = getattr(inner, "_trained", None) if isinstance(estimator, FrozenEstimator) else None
-    return trained.architecture.dtype if trained else dtype_of(getattr(inner, "precision", ""))
+    if isinstance(estimator, FrozenEstimator) and hasattr(inner, "_trained"):
+        return inner._trained.architecture.dtype
+    if hasattr(inner, "autoencoder"):
+        return dtype_of_inner(inner.autoencoder)
+    return dtype_of(getattr(inner, "precision", ""))
 
 
 def device_of_inner(estimator, frozen=False):
@@ -66,3 +71,30 @@ def cloned(estimator, owner, random_state, allowed=(Autoencoder,)):
         if name.split("__")[-1] == "random_state" and value is None
     }
     return estimator.set_params(**seeds)
+
+
+def cloned_of(owner, default, rng):
+    """Clone the autoencoder of its owner, or the default one, with the owner's ``verbose``."""
+    inner = default if owner.autoencoder is None else owner.autoencoder
+    autoencoder = cloned(inner, owner, None if owner.random_state is None else rng)
+    if owner.verbose and not isinstance(autoencoder, FrozenEstimator):
+        autoencoder.set_params(verbose=owner.verbose)
+    return autoencoder
+
+
+def fit_around(owner, X, y):
+    """Fit an estimator whose autoencoder learns from what ``_prepared`` makes of X.
+
+    That returns a clone of the autoencoder, its rows, and what ``_finish`` is given with the clone
+    when it is fitted.
+    """
+    trains = not isinstance(owner.autoencoder, FrozenEstimator)
+    context = owner._init_callback_context(max_subtasks=int(trains))
+    with fitting(owner):
+        autoencoder, rows, learned = owner._prepared(X)
+        context.call_on_fit_task_begin(estimator=owner, X=X, y=y)
+        if trains:
+            fit_as_task(context, owner, autoencoder, rows, name="fit-autoencoder")
+        owner._finish(autoencoder, learned)
+        context.call_on_fit_task_end(estimator=owner, X=X, y=y, reconstruction_attributes={})
+    return owner

@@ -8,16 +8,20 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.random import sample_without_replacement
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._compute._rows import as_tensor
 from sklearn_ae._estimators._base import PortableMixin, fitting
-from sklearn_ae._estimators._inner import check_frozen, cloned, dtype_of_inner, thawed
+from sklearn_ae._estimators._inner import (
+    check_frozen,
+    cloned_of,
+    dtype_of_inner,
+    fit_around,
+    thawed,
+)
 from sklearn_ae._estimators._sparse import SparseAutoencoder
-from sklearn_ae._sklearn._callbacks import fit_as_task
 from sklearn_ae._sklearn._checks import check_data
 from sklearn_ae._sklearn._compat import (
     HasMethods,
@@ -240,16 +244,7 @@ class PatchFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         UserWarning
             If there are fewer patches than values in a patch.
         """
-        trains = not isinstance(self.autoencoder, FrozenEstimator)
-        context = self._init_callback_context(max_subtasks=int(trains))
-        with fitting(self):
-            autoencoder, patches, shapes = self._prepared(X)
-            context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-            if trains:
-                fit_as_task(context, self, autoencoder, patches, name="fit-autoencoder")
-            self._finish(autoencoder, shapes)
-            context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
-        return self
+        return fit_around(self, X, y)
 
     def transform(self, X):
         """Encode the patches of each image and pool their codes.
@@ -306,15 +301,11 @@ class PatchFeatures(PortableMixin, TransformerMixin, BaseEstimator):
     def _prepared(self, X):
         """Return a clone of the autoencoder and the whitened patches that it is to learn from."""
         rng = check_random_state(self.random_state)
-        seed = None if self.random_state is None else rng
-        inner = _default() if self.autoencoder is None else self.autoencoder
-        autoencoder = cloned(inner, self, seed)
+        autoencoder = cloned_of(self, _default(), rng)
         self._check_inner(thawed(autoencoder))
         dtype = dtype_of_inner(autoencoder)
         X = check_data(self, X, dtype=dtype, reset=True, accept_sparse=False)
         shapes = self._checked_shapes(X.shape[1])
-        if self.verbose and not isinstance(autoencoder, FrozenEstimator):
-            autoencoder.set_params(verbose=self.verbose)
         patches = self._sampled(X, **shapes, rng=rng)
         check_frozen(autoencoder, patches)
         mean, whitening = self._whitening(patches)

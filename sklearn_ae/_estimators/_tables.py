@@ -12,11 +12,16 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_ae._estimators._base import PortableMixin, fitting
+from sklearn_ae._estimators._base import PortableMixin
 from sklearn_ae._estimators._denoising import DenoisingAutoencoder
-from sklearn_ae._estimators._inner import check_frozen, cloned, dtype_of_inner, thawed
+from sklearn_ae._estimators._inner import (
+    check_frozen,
+    cloned_of,
+    dtype_of_inner,
+    fit_around,
+    thawed,
+)
 from sklearn_ae._estimators._vectorizer import TableVectorizer, replaced
-from sklearn_ae._sklearn._callbacks import fit_as_task
 from sklearn_ae._sklearn._compat import HasMethods, check_feature_names_in, fit_context
 from sklearn_ae.corruptions import SwapNoise
 
@@ -160,16 +165,7 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         ValueError
             If X contains infinity, or no value at all.
         """
-        trains = not isinstance(self.autoencoder, FrozenEstimator)
-        context = self._init_callback_context(max_subtasks=int(trains))
-        with fitting(self):
-            autoencoder, vectorizer, rows = self._prepared(X)
-            context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-            if trains:
-                fit_as_task(context, self, autoencoder, rows, name="fit-autoencoder")
-            self.autoencoder_, self.vectorizer_ = autoencoder, vectorizer
-            context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
-        return self
+        return fit_around(self, X, y)
 
     def transform(self, X):
         """Encode the rows of a table.
@@ -263,12 +259,10 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         return [self.vectorizer_, thawed(self.autoencoder_)]
 
     def _prepared(self, X):
-        """Return a clone of the autoencoder, the fitted vectorizer, and the rows to learn from."""
+        """Return a clone of the autoencoder, the rows to learn from, and the fitted vectorizer."""
         X = self._checked(X, reset=True)
         rng = check_random_state(self.random_state)
-        seed = None if self.random_state is None else rng
-        inner = _default(X.shape[0]) if self.autoencoder is None else self.autoencoder
-        autoencoder = cloned(inner, self, seed)
+        autoencoder = cloned_of(self, _default(X.shape[0]), rng)
         if self.vectorizer is None:
             vectorizer = TableVectorizer(random_state=rng.randint(np.iinfo(np.int32).max))
             rows = vectorizer.fit_transform(X)
@@ -277,12 +271,14 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
             vectorizer = clone(self.vectorizer)
             rows = vectorizer.fit_transform(X)
         check_frozen(autoencoder, rows)
-        if not isinstance(autoencoder, FrozenEstimator):
-            if self.verbose:
-                autoencoder.set_params(verbose=self.verbose)
-            if autoencoder.corruption == "swap":
-                autoencoder.set_params(corruption=SwapNoise(self._groups(vectorizer)))
-        return autoencoder, vectorizer, rows
+        trains = not isinstance(autoencoder, FrozenEstimator)
+        if trains and autoencoder.corruption == "swap":
+            autoencoder.set_params(corruption=SwapNoise(self._groups(vectorizer)))
+        return autoencoder, rows, vectorizer
+
+    def _finish(self, autoencoder, vectorizer):
+        """Keep what was fitted."""
+        self.autoencoder_, self.vectorizer_ = autoencoder, vectorizer
 
     def _groups(self, vectorizer):
         """Return which columns of a vectorizer's output stem from the same column of X."""

@@ -50,6 +50,11 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
 
     def fit(self, X, y=None):
         """Learn from a table of shape (n_samples, n_features)."""
+        self.fit_transform(X)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Learn from a table, and return its numbers as :meth:`transform` does."""
         columns = {k: read_column(X, k) for k in range(X.shape[1])}
         columns = {k: column for k, column in columns.items() if not gaps_of(column).all()}
         if not columns and len(X):
@@ -87,13 +92,12 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
             labels = _most_frequent(columns[k], Z[:, self.groups_[k]].argmax(axis=1))
             self.values_[k] = [self.groups_[k][code] for code in labels]
             self.labels_[k] = list(labels.values())
-        return self
+        return _filled(Z)
 
     def transform(self, X):
         """Return the numbers of a table, of shape (n_samples, n_outputs)."""
         columns = {k: read_column(X, k) for k in self.groups_}
-        # The mean of what was scaled.
-        return np.nan_to_num(self.encoder_.transform(self._table(X, columns)), nan=0.0)
+        return _filled(self.encoder_.transform(self._table(X, columns)))
 
     def inverse_transform(self, Z):
         """Return the column of X that numbers stand for, for each column that has a value."""
@@ -125,6 +129,11 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
                 name = X.columns[k] if hasattr(X, "columns") else k
                 table[known, k] = _as_floats(column[known], name)
         return table
+
+
+def _filled(Z):
+    # With the mean of what was scaled.
+    return np.nan_to_num(Z, nan=0.0)
 
 
 def _most_frequent(values, codes):

@@ -164,15 +164,10 @@ class Trained:
         state = {f.name: getattr(self, f.name) for f in fields(self)}
         return state if self.recipe.keep_optimizer else state | {"optimizer": None}
 
-    def copied(self) -> Trained:
-        """Return a copy that shares no array with the network, which may be trained further."""
-        weights = {name: array.copy() for name, array in self.weights.items()}
-        return replace(self, weights=weights, optimizer=copy.deepcopy(self.optimizer))
-
     def around(self, architecture: Any, module: nn.Module) -> Trained:
         """Return a network that was made of this one, with its own recipe but nothing to train."""
         module = module.to(device=self.usable_device, dtype=self.dtype).eval()
-        weights = {name: _array(tensor) for name, tensor in tensors_of(module).items()}
+        weights = _weights_of(module)
         made = replace(self, architecture=architecture, weights=weights, optimizer=None)
         vars(made).update(module=module)
         return made
@@ -224,8 +219,9 @@ def described(
     trained = Trained(
         architecture=architecture,
         recipe=replace(net.recipe, callbacks=None),
-        weights={name: _array(tensor) for name, tensor in tensors_of(module).items()},
-        optimizer=optimizer,
+        weights=_weights_of(module),
+        # What goes on changes its own.
+        optimizer=copy.deepcopy(optimizer) if goes_on else optimizer,
         generators={"order": _array(net.order.get_state()), "noise": _array(net.noise.get_state())},
         split_seed=net.split_seed,
         device=net.device,
@@ -233,15 +229,18 @@ def described(
         n_epochs=len(history),
         center=None if center is None else _array(center),
     )
-    if goes_on:
-        return trained.copied()
-    # The network that was trained, rather than one built from the weights.
-    vars(trained).update(module=module, net=net)
+    if not goes_on:
+        # The network that was trained, rather than one built from the weights.
+        vars(trained).update(module=module, net=net)
     return trained
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().cpu().numpy()
+
+
+def _weights_of(module: nn.Module) -> dict[str, np.ndarray]:
+    return {name: _array(tensor) for name, tensor in tensors_of(module).items()}
 
 
 def tensors_of(module: nn.Module) -> dict[str, torch.Tensor]:
