@@ -135,6 +135,19 @@ def test_numbers_become_normal_scores_categories_columns_and_gaps_marks():
     assert_array_equal(left_out, expected)
 
 
+def test_passthrough_gives_the_columns_as_numbers_and_their_names():
+    X = in_pandas()[["number", "text", "constant"]]
+    columns = TableFeatures("passthrough").set_output(transform="pandas").fit(X)
+    rows = columns.transform(X)
+    assert_array_equal(rows, TableFeatures(small(), random_state=0).fit(X).vectorizer_.transform(X))
+    assert list(rows) == list(columns.get_feature_names_out())
+    assert {name.split("_")[0] for name in rows} >= {"number", "text", "missingindicator"}
+    number = X["number"].fillna(X["number"].median())
+    assert_allclose(columns.impute(X)["number"], number)
+    X.loc[X.index[:3], "text"] = "a"
+    assert columns.fit(X).impute(X)["text"].tolist() == X["text"].fillna("a").tolist()
+
+
 def test_what_becomes_of_a_column_is_swapped_together():
     X = in_pandas()[["number", "text", "category", "constant"]]
     tables = TableFeatures(small()).fit(X)

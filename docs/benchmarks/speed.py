@@ -25,7 +25,7 @@ from cases import digits
 from contenders import hand_loop, ours
 from rivals import mlp_regressor, plain_skorch
 from sections import SECTIONS
-from tables import markdown, verdict
+from markdown_tables import markdown, verdict
 
 FOLDER = Path(__file__).parent
 

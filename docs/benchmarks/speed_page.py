@@ -11,7 +11,7 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
-from tables import markdown, verdict
+from markdown_tables import markdown, verdict
 
 FOLDER = Path(__file__).parent
 OURS, OTHER = "#0b6e99", "#b8c4cc"

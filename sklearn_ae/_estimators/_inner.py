@@ -88,7 +88,7 @@ def fit_around(owner, X, y):
     That returns a clone of the autoencoder, its rows, and what ``_finish`` is given with the clone
     when it is fitted.
     """
-    trains = not isinstance(owner.autoencoder, FrozenEstimator)
+    trains = not isinstance(owner.autoencoder, FrozenEstimator | str)
     context = owner._init_callback_context(max_subtasks=int(trains))
     with fitting(owner):
         autoencoder, rows, learned = owner._prepared(X)

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._estimators._base import PortableMixin
 from sklearn_ae._estimators._denoising import DenoisingAutoencoder
@@ -21,8 +21,13 @@ from sklearn_ae._estimators._inner import (
     fit_around,
     thawed,
 )
-from sklearn_ae._estimators._vectorizer import TableVectorizer, replaced
-from sklearn_ae._sklearn._compat import HasMethods, check_feature_names_in, fit_context
+from sklearn_ae._estimators._vectorizer import TableVectorizer, checked_table, replaced
+from sklearn_ae._sklearn._compat import (
+    HasMethods,
+    StrOptions,
+    check_feature_names_in,
+    fit_context,
+)
 from sklearn_ae.corruptions import SwapNoise
 
 # Rows that the default autoencoder is trained on, each counted as often as it is, and its epochs.
@@ -60,13 +65,14 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    autoencoder : Autoencoder or one of its variants, default=None
+    autoencoder : Autoencoder or one of its variants, "passthrough" or None, default=None
         The autoencoder that is cloned and fitted on the vectorized rows; None is
         ``DenoisingAutoencoder(256, hidden_layer_sizes=(256, 256), corruption="swap",
         corruption_level=0.2, features="all")`` with as many epochs as make 100,000 rows, at least
         10 and at most 1,000; a grid over ``autoencoder__...`` needs one to be given. Under
         ``corruption="swap"`` the columns that a column of X became are swapped together. A fitted
-        one in a :class:`~sklearn.frozen.FrozenEstimator` is used as it is.
+        one in a :class:`~sklearn.frozen.FrozenEstimator` is used as it is. "passthrough" gives
+        the vectorized rows themselves: the same columns for a model to be compared with.
 
     vectorizer : transformer, default=None
         What turns X into finite numbers of about unit scale. Columns that it names as one of X, or
@@ -84,7 +90,7 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    autoencoder_ : estimator
+    autoencoder_ : estimator or "passthrough"
         The fitted autoencoder of vectorized rows.
 
     vectorizer_ : transformer
@@ -131,7 +137,7 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "autoencoder": [HasMethods(["fit", "transform"]), None],
+        "autoencoder": [HasMethods(["fit", "transform"]), StrOptions({"passthrough"}), None],
         "vectorizer": [HasMethods(["fit_transform", "transform"]), None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -186,6 +192,8 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
             If columns are new, gone or in another order, or if one that held numbers holds text.
         """
         _, rows = self._vectorized(X)
+        if self._passes_through:
+            return rows
         # A frame is made of the codes around this method, with the rows' names.
         with config_context(transform_output="default"):
             return self.autoencoder_.transform(rows)
@@ -234,9 +242,14 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         feature_names_out : ndarray of str objects of shape (n_features_out,)
-            Layer and number of the code, or its number alone.
+            Layer and number of the code, or its number alone. Under ``autoencoder="passthrough"``
+            the names that the vectorizer gives.
         """
         check_is_fitted(self)
+        if self._passes_through:
+            return self.vectorizer_.get_feature_names_out(
+                check_feature_names_in(self, input_features)
+            )
         check_feature_names_in(self, input_features, generate_names=False)
         trained, name = thawed(self.autoencoder_)._trained, type(self).__name__.lower()
         codes = trained.architecture.code_names(trained.module.encoder)
@@ -250,19 +263,28 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
         tags.input_tags.string = True
-        tags.transformer_tags.preserves_dtype = [dtype_of_inner(self.autoencoder)]
+        tags.transformer_tags.preserves_dtype = [
+            "float64" if self.autoencoder == "passthrough" else dtype_of_inner(self.autoencoder)
+        ]
         return tags
 
     def _diagram(self):
         if not hasattr(self, "autoencoder_"):
             return None
-        return [self.vectorizer_, thawed(self.autoencoder_)]
+        return [self.vectorizer_, *([] if self._passes_through else [thawed(self.autoencoder_)])]
+
+    @property
+    def _passes_through(self):
+        return isinstance(self.autoencoder_, str)
 
     def _prepared(self, X):
         """Return a clone of the autoencoder, the rows to learn from, and the fitted vectorizer."""
-        X = self._checked(X, reset=True)
+        X = checked_table(self, X, reset=True)
         rng = check_random_state(self.random_state)
-        autoencoder = cloned_of(self, _default(X.shape[0]), rng)
+        passes_through = isinstance(self.autoencoder, str)
+        autoencoder = (
+            self.autoencoder if passes_through else cloned_of(self, _default(X.shape[0]), rng)
+        )
         if self.vectorizer is None:
             vectorizer = TableVectorizer(random_state=rng.randint(np.iinfo(np.int32).max))
             rows = vectorizer.fit_transform(X)
@@ -271,7 +293,7 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
             vectorizer = clone(self.vectorizer)
             rows = vectorizer.fit_transform(X)
         check_frozen(autoencoder, rows)
-        trains = not isinstance(autoencoder, FrozenEstimator)
+        trains = not (passes_through or isinstance(autoencoder, FrozenEstimator))
         if trains and autoencoder.corruption == "swap":
             autoencoder.set_params(corruption=SwapNoise(self._groups(vectorizer)))
         return autoencoder, rows, vectorizer
@@ -296,22 +318,14 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
             groups.setdefault(max(stems, key=len, default=place), []).append(place)
         return list(groups.values())
 
-    def _checked(self, X, reset):
-        """Return a frame as it is, and all else as an array."""
-        if hasattr(X, "columns"):
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            return X
-        # Numbers in a list stay numbers beside text.
-        dtype = None if hasattr(X, "dtype") else object
-        return validate_data(self, X, dtype=dtype, ensure_all_finite="allow-nan", reset=reset)
-
     def _vectorized(self, X):
         """Return checked data and their numbers."""
         check_is_fitted(self)
-        X = self._checked(X, reset=False)
+        X = checked_table(self, X, reset=False)
         return X, self.vectorizer_.transform(X)
 
     def _reconstructed(self, X, gaps_only):
         X, rows = self._vectorized(X)
-        columns = self.vectorizer_.inverse_transform(self.autoencoder_.reconstruct(rows))
-        return replaced(X, columns, gaps_only)
+        if not self._passes_through:
+            rows = self.autoencoder_.reconstruct(rows)
+        return replaced(X, self.vectorizer_.inverse_transform(rows), gaps_only)

@@ -12,6 +12,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
+from sklearn.utils.validation import validate_data
 
 from sklearn_ae._sklearn._compat import safe_indexing
 
@@ -90,8 +91,10 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
         self.values_ = {k: group[:1] for k, group in self.groups_.items()}
         for k in self.labels_:
             labels = _most_frequent(columns[k], Z[:, self.groups_[k]].argmax(axis=1))
-            self.values_[k] = [self.groups_[k][code] for code in labels]
-            self.labels_[k] = list(labels.values())
+            # The most frequent one first: it stands for rows without any.
+            codes = sorted(labels, key=lambda code: -Z[:, self.groups_[k][code]].sum())
+            self.values_[k] = [self.groups_[k][code] for code in codes]
+            self.labels_[k] = [labels[code] for code in codes]
         return _filled(Z)
 
     def transform(self, X):
@@ -111,6 +114,11 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
                 columns[k] = scores.inverse_transform(values)[:, 0]
         return columns
 
+    def get_feature_names_out(self, input_features):
+        """Return a name for each number: of its column, with the category or before the gap."""
+        names = self.encoder_.get_feature_names_out(input_features)
+        return np.array([name.split("__", 1)[1] for name in names], dtype=object)
+
     def observed(self, X):
         """Return which entries of the output stem from a value of X, or mark a gap."""
         observed = np.ones((X.shape[0], sum(map(len, self.groups_.values()))), dtype=bool)
@@ -126,9 +134,23 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
             if k in self.labels_:
                 table[known, k] = [str(value) for value in column[known]]
             else:
-                name = X.columns[k] if hasattr(X, "columns") else k
-                table[known, k] = _as_floats(column[known], name)
+                table[known, k] = as_floats(column[known], name_of(X, k))
         return table
+
+
+def checked_table(estimator, X, reset):
+    """Return a frame as it is, and all else as an array."""
+    if hasattr(X, "columns"):
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        return X
+    # Numbers in a list stay numbers beside text.
+    dtype = None if hasattr(X, "dtype") else object
+    return validate_data(estimator, X, dtype=dtype, ensure_all_finite="allow-nan", reset=reset)
+
+
+def name_of(X, k):
+    """Return the name of a column, or its place where there are no names."""
+    return X.columns[k] if hasattr(X, "columns") else k
 
 
 def _filled(Z):
@@ -221,7 +243,7 @@ def _is_gap(value):
     return is_nan or type(value).__name__ in _GAPS
 
 
-def _as_floats(values, name):
+def as_floats(values, name):
     """Return numbers, or dates in microseconds, as floats."""
     if values.dtype.kind in "mM":
         values = values.astype(f"{values.dtype.kind}8[us]").astype(np.int64)

@@ -1,0 +1,168 @@
+"""The vote of trees on the columns of a table and of linear models on its codes and columns."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_ae._estimators._native import NativeColumns
+from sklearn_ae._estimators._tables import TableFeatures
+from sklearn_ae._sklearn._compat import HasMethods, MissingValues, validate_params
+from sklearn_ae.semi_supervised import LabeledOnly
+
+
+@validate_params(
+    {
+        "trees": [HasMethods(["fit", "predict"])],
+        "features": [HasMethods(["fit", "transform"]), None],
+        "linear": [HasMethods(["fit", "predict"]), None],
+        "columns": ["boolean"],
+        "weights": ["array-like", None],
+        "unlabeled": [MissingValues()],
+    },
+    prefer_skip_nested_validation=True,
+)
+def make_table_vote(
+    trees, features=None, *, linear=None, columns=True, weights=None, unlabeled="auto"
+):
+    """Make the vote of trees on a table and of linear models on its codes and on its columns.
+
+    With few labels each makes errors of its own, and the mean of their probabilities makes fewer.
+    In front of the trees themselves codes mostly lose. Codes, scales and categories are learned
+    from all rows, the three models from the labeled ones.
+
+    Parameters
+    ----------
+    trees : classifier or regressor
+        What is fitted on the columns as they are, such as ``XGBClassifier()``, which gets
+        ``enable_categorical=True``, or ``HistGradientBoostingClassifier()``. With a classifier the
+        members' probabilities are averaged, with a regressor their predictions.
+
+    features : transformer, default=None
+        What makes codes of a table; None is ``TableFeatures()``.
+
+    linear : estimator, default=None
+        What is fitted on standardized codes and on standardized columns; None is
+        ``LogisticRegression()`` or, with a regressor, ``Ridge()``, whose strength is chosen by
+        cross-validation on the labeled rows.
+
+    columns : bool, default=True
+        Whether a linear model on the columns votes too. They are scaled and encoded as by
+        ``TableFeatures("passthrough")``.
+
+    weights : array-like of float or None, default=None
+        The weights of the members: trees, codes, columns. None weights them alike.
+
+    unlabeled : "auto", int, float, str, NaN, `pandas.NA` or None, default="auto"
+        What `y` holds where there is no label, as for
+        :class:`~sklearn_ae.semi_supervised.LabeledOnly`.
+
+    Returns
+    -------
+    vote : Pipeline
+        A :class:`~sklearn.pipeline.FeatureUnion` named ``features``, of ``native``, ``codes`` and
+        ``columns``, and behind it a
+        :class:`~sklearn_ae.semi_supervised.LabeledOnly` named ``vote`` around a
+        :class:`~sklearn.ensemble.VotingClassifier` or :class:`~sklearn.ensemble.VotingRegressor`
+        of ``trees``, ``codes`` and ``columns``, pipelines whose last steps are named ``model``.
+
+    Raises
+    ------
+    TypeError
+        If `trees` is neither classifier nor regressor.
+
+    See Also
+    --------
+    TableFeatures : What makes the codes.
+    NativeColumns : What the trees get.
+    sklearn_ae.semi_supervised.compare : Tells whether it pays on a table of your own.
+
+    Notes
+    -----
+    Every part can be searched by its name, such as
+    ``vote__estimator__trees__model__max_depth``, ``vote__estimator__weights`` and, for ``TableFeatures(DenoisingAutoencoder())`` as `features`,
+    ``features__codes__autoencoder__n_components``. It needs pandas.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn.ensemble import HistGradientBoostingClassifier
+    >>> from sklearn_ae import DenoisingAutoencoder, TableFeatures, make_table_vote
+    >>> rng = np.random.RandomState(0)
+    >>> rooms = rng.randint(1, 6, 300)
+    >>> city = np.where(rng.rand(300) < rooms / 6, "Oslo", "Rome")
+    >>> X = pd.DataFrame({"city": city, "rooms": rooms})
+    >>> y = np.where(np.arange(300) < 100, np.where(rooms > 2, "large", "small"), None)
+    >>> codes = TableFeatures(DenoisingAutoencoder(8, max_epochs=5), random_state=0)
+    >>> vote = make_table_vote(HistGradientBoostingClassifier(), codes).fit(X, y)
+    >>> vote.predict(X.iloc[:3])
+    array(['large', 'small', 'large'], dtype=object)
+    """
+    classifies = is_classifier(trees)
+    if not (classifies or is_regressor(trees)):
+        raise TypeError(f"trees={trees!r} must be a classifier or a regressor.")
+    if getattr(trees, "enable_categorical", None) is False:
+        trees = clone(trees).set_params(enable_categorical=True)
+    if linear is None:
+        linear = _tuned_logistic() if classifies else RidgeCV(np.logspace(-2, 6, 17))
+    parts = [
+        ("native", NativeColumns()),
+        ("codes", TableFeatures() if features is None else features),
+    ]
+    voters = [
+        ("trees", Pipeline([("columns", _only("native")), ("model", trees)])),
+        ("codes", _scaled("codes", linear)),
+    ]
+    if columns:
+        parts.append(("columns", TableFeatures("passthrough")))
+        voters.append(("columns", _scaled("columns", clone(linear))))
+    vote = (
+        VotingClassifier(voters, voting="soft", weights=weights)
+        if classifies
+        else VotingRegressor(voters, weights=weights)
+    )
+    return Pipeline(
+        [
+            # A frame, so that each voter finds its part by the names.
+            ("features", FeatureUnion(parts).set_output(transform="pandas")),
+            ("vote", LabeledOnly(vote, unlabeled=unlabeled)),
+        ]
+    )
+
+
+def _tuned_logistic():
+    """Make a logistic regression whose strength is chosen by the likelihood of rows held out."""
+    return GridSearchCV(
+        LogisticRegression(max_iter=1000),
+        {"C": np.logspace(-3, 0, 7)},
+        scoring=log_likelihood,
+        # Not stratified: that warns of every class of fewer rows than folds.
+        cv=KFold(5, shuffle=True, random_state=0),
+    )
+
+
+def log_likelihood(estimator, X, y):
+    """Return the mean log-probability of labels, of 0.001 at least, and for those not learned."""
+    proba = np.column_stack([estimator.predict_proba(X), np.zeros(len(y))])
+    column = {label: k for k, label in enumerate(estimator.classes_.tolist())}
+    places = [column.get(label, -1) for label in np.asarray(y).tolist()]
+    return float(np.log(proba[np.arange(len(y)), places].clip(1e-3)).mean())
+
+
+def _only(part):
+    """Make the step that leaves the columns of one part of the union."""
+    chosen = make_column_selector(f"^{part}__")
+    return ColumnTransformer(
+        [(part, "passthrough", chosen)], verbose_feature_names_out=False
+    ).set_output(transform="pandas")
+
+
+def _scaled(part, model):
+    return Pipeline([("columns", _only(part)), ("scale", StandardScaler()), ("model", model)])

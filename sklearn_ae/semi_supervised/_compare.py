@@ -1,0 +1,276 @@
+"""Paired comparison of estimators on the labeled rows of one data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t as student_t
+from sklearn.base import is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import (
+    ParameterGrid,
+    ShuffleSplit,
+    StratifiedShuffleSplit,
+    cross_val_score,
+)
+
+from sklearn_ae._sklearn._compat import MissingValues, validate_params
+from sklearn_ae._sklearn._warnings import warn
+from sklearn_ae.semi_supervised._labels import as_array, is_unlabeled
+from sklearn_ae.semi_supervised._scorer import labeled_scorer
+from sklearn_ae.semi_supervised._split import SemiSupervisedSplit
+
+# What all differences of a comparison together are wrong by chance at most this often.
+_LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What :func:`compare` found.
+
+    Printed, it is a table: the score of each estimator, what it gains over the first, the standard
+    error of that, and whether it is a difference.
+
+    Attributes
+    ----------
+    names : list of str
+        The names of the estimators. The first is what the others are compared with.
+
+    scores : ndarray of shape (n_estimators, n_splits)
+        The score of each estimator on the test part of each split.
+
+    gains : ndarray of shape (n_estimators,)
+        Mean difference of the scores from those of the first.
+
+    standard_errors : ndarray of shape (n_estimators,)
+        Standard errors of `gains`, corrected for training parts that overlap.
+
+    margins : ndarray of shape (n_estimators,)
+        What a gain has to exceed to count: two standard errors and more, the more the fewer splits
+        and the more estimators there are.
+
+    scoring : str
+        The name of the score.
+
+    n_labeled : int
+        Number of labeled rows.
+    """
+
+    names: list[str]
+    scores: np.ndarray
+    gains: np.ndarray
+    standard_errors: np.ndarray
+    margins: np.ndarray
+    scoring: str
+    n_labeled: int
+
+    @property
+    def verdicts(self):
+        """What to say of each: ``"better"``, ``"worse"`` or ``"no difference"``."""
+        return [
+            "no difference" if abs(gain) <= margin else "better" if gain > 0 else "worse"
+            for gain, margin in zip(self.gains, self.margins, strict=True)
+        ]
+
+    @property
+    def best(self):
+        """The name to keep: the highest score among those that are better, or else the first."""
+        means = self.scores.mean(axis=1)
+        eligible = [i for i, word in enumerate(self.verdicts) if word == "better"]
+        return self.names[max(eligible, key=means.__getitem__, default=0)]
+
+    def __str__(self):
+        width = max(map(len, self.names))
+        lines = [
+            f"{self.scoring} on {self.scores.shape[1]} splits of {self.n_labeled} labeled rows, "
+            f"differences from {self.names[0]}:"
+        ]
+        rows = zip(
+            self.names, self.scores, self.gains, self.standard_errors, self.verdicts, strict=True
+        )
+        for i, (name, scores, gain, error, verdict) in enumerate(rows):
+            paired = f"  {gain:+.3f} ± {error:.3f}  {verdict}" if i else ""
+            lines.append(f"  {name:{width}s}  {scores.mean():.3f}{paired}")
+        return "\n".join(lines)
+
+
+@validate_params(
+    {
+        "estimators": [dict],
+        "X": "no_validation",
+        "y": "no_validation",
+        "groups": "no_validation",
+        "cv": ["cv_object"],
+        "scoring": [str, callable, None],
+        "unlabeled": [MissingValues()],
+        "n_jobs": [int, None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def compare(estimators, X, y, *, groups=None, cv=None, scoring=None, unlabeled="auto", n_jobs=None):
+    """Compare estimators on the labeled rows of a data set, and say whether they differ.
+
+    Every estimator is fitted and scored on the same splits, so that differences are paired. Splits
+    share training rows, which makes the usual standard error too small; it is corrected as
+    proposed in [1]_: the variance of the differences times ``1 / n_splits + n_test / n_train``.
+    A difference counts if it exceeds what chance makes of equal estimators in 5 % of comparisons,
+    by Student's t with ``n_splits - 1`` degrees of freedom, and for several estimators by the rule
+    of Bonferroni.
+
+    Parameters
+    ----------
+    estimators : dict of str to estimator
+        What is compared, by name. The first is the one that the others are compared with. What is
+        tuned goes in as a search, such as :class:`~sklearn.model_selection.GridSearchCV`, which is
+        then fitted anew on each training part.
+
+    X : {array-like, sparse matrix, dataframe} of shape (n_samples, n_features)
+        Labeled and unlabeled rows.
+
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        The label of each row, or the marker that says that it has none.
+
+    groups : array-like of shape (n_samples,), default=None
+        The group of each row, for a `cv` that uses groups.
+
+    cv : int, cross-validation generator, iterable or None, default=None
+        How the labeled rows are split, as for :class:`SemiSupervisedSplit`; None splits them ten
+        times, a fifth of them to test, stratified if the first estimator is a classifier.
+
+    scoring : str, callable or None, default=None
+        The score, as for :func:`~sklearn.model_selection.cross_val_score`; None is the `score` of
+        each estimator.
+
+    unlabeled : "auto", int, float, str, NaN, `pandas.NA` or None, default="auto"
+        What `y` holds where there is no label, as for :class:`LabeledOnly`;
+        :func:`is_unlabeled` has the details.
+
+    n_jobs : int or None, default=None
+        Number of jobs that fit the splits of one estimator side by side.
+
+    Returns
+    -------
+    comparison : Comparison
+        Scores, gains, their standard errors and verdicts; `print` shows them as a table, and
+        :class:`sklearn_ae.plotting.ComparisonDisplay` as a plot.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two estimators or fewer than two splits, and where
+        :class:`SemiSupervisedSplit` raises.
+
+    Warns
+    -----
+    UserWarning
+        If searches among the estimators try different numbers of candidates: the one that tries
+        more has an advantage of its own.
+
+    See Also
+    --------
+    sklearn_ae.plotting.ComparisonDisplay : The gains as a plot.
+    SemiSupervisedSplit : The splits.
+
+    References
+    ----------
+    .. [1] Nadeau, C. and Bengio, Y. (2003). Inference for the generalization error. Machine
+       Learning 52.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_ae.semi_supervised import LabeledOnly, compare
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> few = np.where(np.arange(len(y)) % 3 == 0, y, -1)
+    >>> linear = make_pipeline(StandardScaler(), LabeledOnly(LogisticRegression()))
+    >>> again = make_pipeline(StandardScaler(), LabeledOnly(LogisticRegression(C=0.9)))
+    >>> chance = LabeledOnly(DummyClassifier())
+    >>> found = compare({"linear": linear, "again": again, "chance": chance}, X, few)
+    >>> found.verdicts
+    ['no difference', 'no difference', 'worse']
+    >>> found.best
+    'linear'
+    """
+    if len(estimators) < 2:
+        raise ValueError(f"estimators={list(estimators)!r} must be two or more, to be compared.")
+    names, first = list(estimators), next(iter(estimators.values()))
+    _check_candidates(estimators)
+    if cv is None:
+        kind = StratifiedShuffleSplit if is_classifier(first) else ShuffleSplit
+        cv = kind(10, test_size=0.2, random_state=0)
+    labeled = ~is_unlabeled(as_array(y), unlabeled)
+    if not isinstance(cv, SemiSupervisedSplit):
+        # Integers without a -1 are no mistake here.
+        cv = SemiSupervisedSplit(cv, unlabeled=None if labeled.all() else unlabeled)
+    # Drawn once: a splitter without a random state would draw other rows for each estimator.
+    splits = list(cv.split(X, y, groups))
+    if len(splits) < 2:
+        raise ValueError(f"cv={cv.cv!r} makes {len(splits)} split: a standard error needs two.")
+    scores = np.array(
+        [
+            cross_val_score(
+                estimator,
+                X,
+                y,
+                cv=splits,
+                scoring=scoring and labeled_scorer(scoring, unlabeled=unlabeled),
+                n_jobs=n_jobs,
+                error_score="raise",
+            )
+            for estimator in estimators.values()
+        ]
+    )
+    gains = scores - scores[0]
+    ratio = np.mean([len(test) / labeled[train].sum() for train, test in splits])
+    errors = np.sqrt(gains.var(axis=1, ddof=1) * (1 / len(splits) + ratio))
+    quantile = student_t.ppf(1 - _LEVEL / 2 / (len(names) - 1), len(splits) - 1)
+    return Comparison(
+        names=names,
+        scores=scores,
+        gains=gains.mean(axis=1),
+        standard_errors=errors,
+        margins=quantile * errors,
+        scoring=_name_of_score(scoring, first),
+        n_labeled=int(labeled.sum()),
+    )
+
+
+def _name_of_score(scoring, estimator):
+    if scoring is None:
+        return "accuracy" if is_classifier(estimator) else "score"
+    if isinstance(scoring, str):
+        return scoring
+    return getattr(scoring, "__name__", repr(check_scoring(estimator, scoring)))
+
+
+def _check_candidates(estimators):
+    """Warn of searches that try different numbers of candidates."""
+    counts = {}
+    for name, estimator in estimators.items():
+        parts = [estimator, *estimator.get_params(deep=True).values()]
+        tried = [
+            _n_candidates(part)
+            for part in parts
+            if hasattr(part, "best_estimator_")
+            or hasattr(part, "param_grid")
+            or hasattr(part, "param_distributions")
+        ]
+        if tried:
+            counts[name] = int(np.prod(tried))
+    if len(set(counts.values())) > 1:
+        said = ", ".join(f"{name} tries {count}" for name, count in counts.items())
+        warn(
+            "Searches among the estimators try different numbers of candidates, and who tries more "
+            f"has an advantage of its own: {said}."
+        )
+
+
+def _n_candidates(search):
+    grid = getattr(search, "param_grid", None)
+    return len(ParameterGrid(grid)) if grid is not None else getattr(search, "n_iter", 1)

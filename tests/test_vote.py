@@ -1,0 +1,123 @@
+"""Columns for trees, and the vote of trees on them and of linear models on codes and columns."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from xgboost import XGBClassifier, XGBRegressor
+
+from sklearn_ae import DenoisingAutoencoder, NativeColumns, TableFeatures, make_table_vote
+from sklearn_ae.semi_supervised import LabeledOnly, SemiSupervisedSplit
+
+N = 240
+
+
+def table(container="pandas"):
+    rng = np.random.RandomState(0)
+    size = rng.lognormal(size=N)
+    frame = {
+        "size": np.where(rng.rand(N) < 0.1, np.nan, size),
+        "city": [None if u < 0.1 else "Oslo" if u < 0.5 else "Rome" for u in rng.rand(N)],
+        "day": np.datetime64("2020-01-01") + rng.randint(0, 100, N),
+        "open": rng.rand(N) < 0.5,
+    }
+    target = size + (np.array(frame["city"]) == "Oslo") > 1.5
+    labels = np.where(target, "large", "small").astype(object)
+    labels[N // 2 :] = None
+    return (pd.DataFrame if container == "pandas" else pl.DataFrame)(frame), labels
+
+
+def codes(**params):
+    return TableFeatures(DenoisingAutoencoder(8, corruption="swap", max_epochs=5), **params)
+
+
+TREES = {
+    "xgboost": XGBClassifier(n_estimators=10, n_jobs=1),
+    "hist": HistGradientBoostingClassifier(max_iter=10),
+}
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_columns_keep_their_values_in_the_types_that_trees_take(container):
+    X, _ = table(container)
+    native = NativeColumns().fit_transform(X)
+    assert [dtype.kind for dtype in native.dtypes] == ["f", "O", "f", "O"]
+    assert_array_equal(native["size"], table()[0]["size"])
+    assert_array_equal(native["city"].isna(), table()[0]["city"].isna())
+    assert native["city"].dropna().tolist() == table()[0]["city"].dropna().tolist()
+    days = native["day"].diff().dropna() / (24 * 3600 * 1e6)
+    assert_array_equal(days, table()[0]["day"].diff().dropna().dt.days)
+    assert native["open"].cat.categories.tolist() == ["False", "True"]
+
+
+def test_columns_of_later_tables_have_the_categories_of_fit():
+    X, _ = table()
+    later = X.iloc[:3].assign(city=["Lima", "Rome", None], open=None)
+    native = NativeColumns().fit(X).transform(later)
+    assert native["city"].isna().tolist() == [True, False, True]
+    assert (native.dtypes == NativeColumns().fit_transform(X).dtypes).all()
+    with pytest.raises(ValueError, match="'size' of X held numbers in fit"):
+        NativeColumns().fit(X).transform(X.assign(size="large"))
+    many = pd.DataFrame({"id": [f"row {k // 2}" for k in range(600)] + ["most"] * 3})
+    native = NativeColumns().fit(many)
+    assert len(native.categories_[0]) == 254
+    assert "most" in native.categories_[0]
+    HistGradientBoostingClassifier().fit(native.transform(many), np.arange(603) % 2)
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+@pytest.mark.parametrize("trees", TREES)
+def test_it_is_the_mean_of_its_members(trees, container):
+    X, y = table(container)
+    features, trees = codes(random_state=0), TREES[trees]
+    vote = make_table_vote(trees, features).fit(X, y)
+    labeled, rest = slice(N // 2), slice(N // 2, None)
+    native = NativeColumns().fit_transform(X)
+    if isinstance(trees, XGBClassifier):
+        trees = clone(trees).set_params(enable_categorical=True)
+    expected = LabeledOnly(trees).fit(native, y).predict_proba(native[rest])
+    for made in (features, TableFeatures("passthrough")):
+        Z = pd.DataFrame(clone(made).fit_transform(X))
+        linear = clone(vote["vote"].estimator.named_estimators["codes"]["model"])
+        linear = make_pipeline(StandardScaler(), linear).fit(Z[labeled], y[labeled])
+        expected = expected + linear.predict_proba(Z[rest])
+    assert_allclose(vote.predict_proba(X[rest]), expected / 3, atol=1e-5)
+    assert_array_equal(vote.classes_, ["large", "small"])
+    assert set(vote.predict(X)) == {"large", "small"}
+
+
+def test_parts_are_set_and_searched_by_name():
+    X, y = table()
+    vote = make_table_vote(TREES["xgboost"], codes(), columns=False, weights=[2, 1])
+    grid = {
+        "vote__estimator__trees__model__max_depth": [2],
+        "vote__estimator__weights": [[1, 1], [3, 1]],
+        "features__codes__autoencoder__n_components": [4],
+    }
+    search = GridSearchCV(vote, grid, cv=SemiSupervisedSplit(3)).fit(X, y)
+    best = search.best_estimator_
+    assert best["vote"].estimator_.estimators_[0]["model"].max_depth == 2
+    assert len(best["vote"].estimator_.estimators_) == 2
+    assert best["features"]["codes"].autoencoder_.n_components == 4
+    assert search.best_score_ > 0.7
+
+
+def test_a_regressor_votes_by_the_mean():
+    X, _ = table()
+    y = X["size"].fillna(1.0).to_numpy().copy()
+    y[N // 2 :] = np.nan
+    for trees in (XGBRegressor(n_estimators=10, n_jobs=1), HistGradientBoostingRegressor()):
+        vote = make_table_vote(trees, codes(random_state=0))
+        assert cross_val_score(vote, X, y, cv=SemiSupervisedSplit(3)).mean() > 0.3
+
+
+def test_what_neither_classifies_nor_regresses_is_refused():
+    with pytest.raises(TypeError, match=r"trees=KMeans\(\) must be a classifier or a regressor"):
+        make_table_vote(KMeans())
