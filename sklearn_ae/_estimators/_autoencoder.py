@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Integral, Real
 
 import numpy as np
@@ -15,7 +16,13 @@ from sklearn_ae._estimators._base import TrainedMixin, describe_module, fitting
 from sklearn_ae._estimators._warnings import warn_of_codes, warn_of_scale, warn_unfinished
 from sklearn_ae._sklearn._callbacks import epoch_tasks
 from sklearn_ae._sklearn._checks import check_codes, check_data, check_sparse_output, check_widths
-from sklearn_ae._sklearn._compat import Interval, StrOptions, check_feature_names_in, fit_context
+from sklearn_ae._sklearn._compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_feature_names_in,
+    fit_context,
+)
 from sklearn_ae._training._objective import LOSSES
 from sklearn_ae._training._recipe import Recipe
 from sklearn_ae._training._trained import rows_for
@@ -114,6 +121,9 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
     max_epochs : int, default=50
         Passes through the training data.
 
+    max_time : float, default=None
+        Seconds that a fit may take; it ends with the epoch in which they are over, with a warning.
+
     early_stopping : bool, default=False
         Whether to hold out ``validation_fraction`` of the rows, to stop when their loss has not
         improved by ``tol`` for ``n_iter_no_change`` epochs, and to go back to the best weights.
@@ -153,6 +163,11 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
     warm_start : bool, default=False
         Whether ``fit`` goes on from the fitted network, with the state of the optimizer and of the
         random numbers, instead of starting anew.
+
+    memory : str, path, joblib.Memory or None, default=None
+        Where fits are kept, by all that shapes them, ``random_state`` and data included. The same
+        fit is then read, and one that was interrupted goes on from its last checkpoint. Fits
+        without ``random_state``, with ``callbacks`` or from a ``warm_start`` are not kept.
 
     verbose : int, default=0
         0 is silent, 1 prints a line an epoch.
@@ -255,6 +270,7 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         "weight_decay": [Interval(Real, 0, np.inf, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -265,6 +281,7 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         "features": [StrOptions({"all", "code"})],
         "sparse_output": ["boolean"],
         "warm_start": ["boolean"],
+        "memory": [str, os.PathLike, HasMethods(["cache"]), None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -290,6 +307,7 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         weight_decay=0.0,
         batch_size=128,
         max_epochs=50,
+        max_time=None,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -300,6 +318,7 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         features="code",
         sparse_output=False,
         warm_start=False,
+        memory=None,
         verbose=0,
         random_state=None,
     ):
@@ -321,6 +340,7 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         self.weight_decay = weight_decay
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.max_time = max_time
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -331,6 +351,7 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         self.features = features
         self.sparse_output = sparse_output
         self.warm_start = warm_start
+        self.memory = memory
         self.verbose = verbose
         self.random_state = random_state
 
@@ -406,7 +427,12 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
             changed since: call ``fit`` to start anew.
         """
         context = self._init_callback_context(task_name="partial_fit", max_subtasks=1)
-        once = {"max_epochs": 1, "early_stopping": False, "learning_rate_schedule": "constant"}
+        once = {
+            "max_epochs": 1,
+            "max_time": None,
+            "early_stopping": False,
+            "learning_rate_schedule": "constant",
+        }
         start, n_before = vars(self).get("_trained"), vars(self).get("n_iter_", 0)
         with fitting(self):
             self._validate_params()
@@ -584,7 +610,7 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         return architecture, recipe, rows
 
     def _train(self, X, y, start, context, n_before=None, **changes):
-        from sklearn_ae._training._train import train
+        from sklearn_ae._training._kept import train_kept
 
         architecture, recipe, rows = self._prepared(X, start, **changes)
         if n_before is None:
@@ -596,7 +622,10 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
 
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         tasks = epoch_tasks(context, self, attributes, X=X, y=y)
-        vars(self).update(attributes(train(architecture, recipe, rows, start, tasks)))
+        # One pass is not kept, nor what nothing repeats.
+        memory = None if n_before is not None or self.random_state is None else self.memory
+        trained = train_kept(memory, architecture, recipe, rows, start, tasks=tasks)
+        vars(self).update(attributes(trained))
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
         return rows
 

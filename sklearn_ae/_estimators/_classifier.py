@@ -63,6 +63,10 @@ class AutoencoderClassifier(ClassifierMixin, FineTuned):
     max_epochs : int, default=30
         Passes through the labeled rows in fine-tuning.
 
+    max_time : float, default=None
+        Seconds that fine-tuning may take; it ends with the epoch in which they are over, with a
+        warning.
+
     reconstruction_weight : float, default=0.0
         Weight of the autoencoder's own objective, on the labeled rows, beside the supervised loss.
 
@@ -96,6 +100,10 @@ class AutoencoderClassifier(ClassifierMixin, FineTuned):
 
     callbacks : list of skorch callbacks, default=None
         Callbacks, or tuples of a name and a callback, that skorch runs within fine-tuning.
+
+    memory : str, path, joblib.Memory or None, default=None
+        Where fine-tuning is kept, as for an autoencoder, whose own ``memory`` keeps pretraining.
+        Needs a ``random_state``.
 
     verbose : int, default=0
         0 is silent, 1 prints a line an epoch of fine-tuning.
@@ -182,6 +190,7 @@ class AutoencoderClassifier(ClassifierMixin, FineTuned):
         weight_decay=0.0,
         batch_size=32,
         max_epochs=30,
+        max_time=None,
         reconstruction_weight=0.0,
         keep_corruption=False,
         augmentation=None,
@@ -192,6 +201,7 @@ class AutoencoderClassifier(ClassifierMixin, FineTuned):
         tol=1e-4,
         unlabeled=None,
         callbacks=None,
+        memory=None,
         verbose=0,
         random_state=None,
     ):
@@ -207,6 +217,7 @@ class AutoencoderClassifier(ClassifierMixin, FineTuned):
             weight_decay=weight_decay,
             batch_size=batch_size,
             max_epochs=max_epochs,
+            max_time=max_time,
             reconstruction_weight=reconstruction_weight,
             keep_corruption=keep_corruption,
             augmentation=augmentation,
@@ -216,6 +227,7 @@ class AutoencoderClassifier(ClassifierMixin, FineTuned):
             tol=tol,
             unlabeled=unlabeled,
             callbacks=callbacks,
+            memory=memory,
             verbose=verbose,
             random_state=random_state,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Integral, Real
 
 import numpy as np
@@ -60,6 +61,7 @@ class FineTuned(TrainedMixin, BaseEstimator):
         "weight_decay": [Interval(Real, 0, np.inf, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "reconstruction_weight": [Interval(Real, 0, np.inf, closed="left")],
         "keep_corruption": ["boolean"],
         "augmentation": [callable, None],
@@ -69,6 +71,7 @@ class FineTuned(TrainedMixin, BaseEstimator):
         "tol": [Interval(Real, 0, np.inf, closed="left")],
         "unlabeled": [MissingValues()],
         "callbacks": [list, tuple, None],
+        "memory": [str, os.PathLike, HasMethods(["cache"]), None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -87,6 +90,7 @@ class FineTuned(TrainedMixin, BaseEstimator):
         weight_decay=0.0,
         batch_size=32,
         max_epochs=30,
+        max_time=None,
         reconstruction_weight=0.0,
         keep_corruption=False,
         augmentation=None,
@@ -96,6 +100,7 @@ class FineTuned(TrainedMixin, BaseEstimator):
         tol=1e-4,
         unlabeled=None,
         callbacks=None,
+        memory=None,
         verbose=0,
         random_state=None,
     ):
@@ -110,6 +115,7 @@ class FineTuned(TrainedMixin, BaseEstimator):
         self.weight_decay = weight_decay
         self.batch_size = batch_size
         self.max_epochs = max_epochs
+        self.max_time = max_time
         self.reconstruction_weight = reconstruction_weight
         self.keep_corruption = keep_corruption
         self.augmentation = augmentation
@@ -119,6 +125,7 @@ class FineTuned(TrainedMixin, BaseEstimator):
         self.tol = tol
         self.unlabeled = unlabeled
         self.callbacks = callbacks
+        self.memory = memory
         self.verbose = verbose
         self.random_state = random_state
 
@@ -211,7 +218,8 @@ class FineTuned(TrainedMixin, BaseEstimator):
             **data,
         )
         widths = (*self.head_hidden_layer_sizes, self._n_outputs(data["y"]))
-        trained = fine_tune(pretrained, recipe, rows, widths, tasks)
+        memory = None if self.random_state is None else self.memory
+        trained = fine_tune(pretrained, recipe, rows, widths, tasks, memory)
         vars(self).update(attributes(trained))
         task.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **heard)
 

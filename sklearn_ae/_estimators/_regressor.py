@@ -58,6 +58,10 @@ class AutoencoderRegressor(RegressorMixin, FineTuned):
     max_epochs : int, default=30
         Passes through the labeled rows in fine-tuning.
 
+    max_time : float, default=None
+        Seconds that fine-tuning may take; it ends with the epoch in which they are over, with a
+        warning.
+
     reconstruction_weight : float, default=0.0
         Weight of the autoencoder's own objective, on the labeled rows, beside the supervised loss.
 
@@ -87,6 +91,10 @@ class AutoencoderRegressor(RegressorMixin, FineTuned):
 
     callbacks : list of skorch callbacks, default=None
         Callbacks, or tuples of a name and a callback, that skorch runs within fine-tuning.
+
+    memory : str, path, joblib.Memory or None, default=None
+        Where fine-tuning is kept, as for an autoencoder, whose own ``memory`` keeps pretraining.
+        Needs a ``random_state``.
 
     verbose : int, default=0
         0 is silent, 1 prints a line an epoch of fine-tuning.

@@ -77,6 +77,9 @@ class SparseAutoencoder(Autoencoder):
     max_epochs : int, default=50
         Passes through the training data.
 
+    max_time : float, default=None
+        Seconds that a fit may take; it ends with the epoch in which they are over, with a warning.
+
     early_stopping : bool, default=False
         Whether to hold out ``validation_fraction`` of the rows, to stop when their loss has not
         improved by ``tol`` for ``n_iter_no_change`` epochs, and to go back to the best weights.
@@ -116,6 +119,11 @@ class SparseAutoencoder(Autoencoder):
     warm_start : bool, default=False
         Whether ``fit`` goes on from the fitted network, with the state of the optimizer and of the
         random numbers, instead of starting anew.
+
+    memory : str, path, joblib.Memory or None, default=None
+        Where fits are kept, by all that shapes them, ``random_state`` and data included. The same
+        fit is then read, and one that was interrupted goes on from its last checkpoint. Fits
+        without ``random_state``, with ``callbacks`` or from a ``warm_start`` are not kept.
 
     verbose : int, default=0
         0 is silent, 1 prints a line an epoch.
@@ -223,6 +231,7 @@ class SparseAutoencoder(Autoencoder):
         weight_decay=0.0,
         batch_size=128,
         max_epochs=50,
+        max_time=None,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -233,6 +242,7 @@ class SparseAutoencoder(Autoencoder):
         features="code",
         sparse_output=False,
         warm_start=False,
+        memory=None,
         verbose=0,
         random_state=None,
     ):
@@ -252,6 +262,7 @@ class SparseAutoencoder(Autoencoder):
             weight_decay=weight_decay,
             batch_size=batch_size,
             max_epochs=max_epochs,
+            max_time=max_time,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
@@ -262,6 +273,7 @@ class SparseAutoencoder(Autoencoder):
             features=features,
             sparse_output=sparse_output,
             warm_start=warm_start,
+            memory=memory,
             verbose=verbose,
             random_state=random_state,
         )

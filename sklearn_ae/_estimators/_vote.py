@@ -86,7 +86,8 @@ def make_table_vote(
     Notes
     -----
     Every part can be searched by its name, such as
-    ``vote__estimator__trees__model__max_depth``, ``vote__estimator__weights`` and, for ``TableFeatures(DenoisingAutoencoder())`` as `features`,
+    ``vote__estimator__trees__model__max_depth``, ``vote__estimator__weights`` and, for
+    ``TableFeatures(DenoisingAutoencoder())`` as `features`,
     ``features__codes__autoencoder__n_components``. It needs pandas.
 
     Examples

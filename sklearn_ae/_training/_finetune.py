@@ -12,10 +12,10 @@ from torch import nn
 from sklearn_ae._compute._portable import placed
 from sklearn_ae._compute._rows import LabeledRows
 from sklearn_ae._training._checks import copied_part
+from sklearn_ae._training._kept import train_kept
 from sklearn_ae._training._recipe import SupervisedRecipe
 from sklearn_ae._training._supervised import standardize_codes
-from sklearn_ae._training._train import train
-from sklearn_ae._training._trained import Trained
+from sklearn_ae._training._trained import Trained, weights_of
 from sklearn_ae.modules._supervised import FineTunedArchitecture, SupervisedModule, chained
 
 
@@ -26,6 +26,7 @@ def fine_tune(
     rows: LabeledRows,
     head_widths: Sequence[int],
     tasks: Any = None,
+    memory: Any = None,
 ) -> Trained:
     """Put a head, its widths with the outputs last, on copies of pretrained networks; train both.
 
@@ -54,7 +55,15 @@ def fine_tune(
         standardize = standardize_codes(encoder, rows, architecture.n_widest)
         return architecture.assemble(modules, standardize.cpu())
 
-    return train(architecture, recipe, rows, tasks=tasks, build=build)
+    return train_kept(
+        memory,
+        architecture,
+        recipe,
+        rows,
+        seen=[weights_of(module) for module in modules],
+        tasks=tasks,
+        build=build,
+    )
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ import dis
 import math
 import sys
 from numbers import Number
+from time import monotonic
 from typing import Any
 
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
@@ -109,7 +110,32 @@ class TaskOfEpoch(Callback):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> bool:
         """End it."""
         net._set_training(False)
-        return bool(self.tasks.end(lambda: self.snapshot(net)))
+        ends = bool(self.tasks.end(lambda: self.snapshot(net)))
+        net.cut_short_ |= ends
+        return ends
+
+
+class TimeLimit(Callback):
+    """End training at the end of the epoch in which its time is over."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        # Of the same training, before it was interrupted.
+        self.seconds_before = 0.0
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Start the clock."""
+        self.begin = monotonic()
+
+    def is_over(self) -> bool:
+        """Whether no time is left."""
+        return self.seconds_before + monotonic() - self.begin >= self.seconds
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> bool:
+        """Look at the clock."""
+        ends = self.is_over() and len(net.history) < net.max_epochs
+        net.cut_short_ |= ends
+        return ends
 
 
 def write_line(line: str) -> None:

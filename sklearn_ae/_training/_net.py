@@ -75,6 +75,8 @@ class ReconstructionNet(NeuralNet):
         self.hears_batches_ = any(hears_batches(callback) for _, callback in self.callbacks_)
         self.autocast_ = resolve_precision(self.recipe.precision, self.noise.device)
         self.best_losses_: dict[str, float] = {}
+        self.cut_short_ = False
+        self.n_steps_before_ = 0
         self.schedule_: LinearSchedule | None = None
         self.parameters_ = list(self.module_.parameters())
         self.module_.code_dropout.rate = self.recipe.dropout
@@ -121,7 +123,7 @@ class ReconstructionNet(NeuralNet):
         batches = Batches(rows, self.batch_size, self.order if training else None)
         if training and self.recipe.learning_rate_schedule == "linear":
             n_steps = self.max_epochs * len(batches)
-            self.schedule_ = LinearSchedule(self.optimizer_, self.lr, n_steps)
+            self.schedule_ = LinearSchedule(self.optimizer_, self.lr, n_steps, self.n_steps_before_)
         return batches
 
     def infer(self, x: Any, **fit_params: Any) -> tuple[Any, ...]:

@@ -29,6 +29,7 @@ class Recipe:
     weight_decay: float = 0.0
     batch_size: int = 128
     max_epochs: int = 1
+    max_time: float | None = None
     early_stopping: bool = False
     validation_fraction: float = 0.1
     n_iter_no_change: int = 10

@@ -8,17 +8,21 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 from sklearn_ae._compute._inference import all_finite
 from sklearn_ae._compute._rows import Rows
 from sklearn_ae._compute._runtime import global_generators, limited_threads
+from sklearn_ae._sklearn._warnings import warn
+from sklearn_ae._training._checkpoint import Checkpoint, Checkpoints, restore
 from sklearn_ae._training._checks import probe_parts, resolve_parts
 from sklearn_ae._training._listeners import (
     BestWeights,
     EpochLine,
     Restarts,
     TaskOfEpoch,
+    TimeLimit,
     copied_callbacks,
 )
 from sklearn_ae._training._net import EndOfTraining, ReconstructionNet
@@ -39,6 +43,7 @@ def train(
     start: Trained | None = None,
     tasks: Any = None,
     build: Callable[[], nn.Module] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Trained:
     """Train a new network, or a copy of an earlier one further.
 
@@ -62,18 +67,45 @@ def train(
     build : callable, default=None
         Makes a new network; None stands for ``architecture.build``.
 
+    checkpoint : Checkpoint, default=None
+        Where training is kept until it is finished, and goes on from if it was not.
+
     Returns
     -------
     trained : Trained
         The trained network.
     """
-    with _prepared(architecture, recipe, rows, start, tasks, build) as net:
+    kept = checkpoint.read() if checkpoint else None
+    with _prepared(architecture, recipe, rows, start, tasks, build, checkpoint) as net:
         net.notify("on_train_begin", X=rows, y=None)
-        with torch.enable_grad(), suppress(EndOfTraining):
-            net.fit_loop(rows)
+        n_epochs = recipe.max_epochs
+        if kept and len(kept[1]["history"]) <= n_epochs:
+            n_epochs = restore(net, *kept)
+        with torch.enable_grad(), suppress(EndOfTraining), _told_of(checkpoint):
+            net.fit_loop(rows, epochs=n_epochs)
         net.notify("on_train_end", X=rows, y=None)
         _check_weights(net)
+        if net.cut_short_ and recipe.max_time is not None:
+            warn(
+                f"max_time={recipe.max_time} ended training after {len(net.history)} of "
+                f"{recipe.max_epochs} epochs.",
+                ConvergenceWarning,
+            )
         return described(net, architecture, start)
+
+
+@contextmanager
+def _told_of(checkpoint: Checkpoint | None) -> Iterator[None]:
+    """Say where to go on from, when Ctrl-C ends training."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        if checkpoint is not None and checkpoint.path.exists():
+            interrupt.add_note(
+                f"The training is kept in {checkpoint.path}. The same fit goes on from there; with "
+                "max_time=1 it gives what there is."
+            )
+        raise
 
 
 def untrained(architecture: Architecture, recipe: Recipe, rows: Rows) -> Trained:
@@ -90,6 +122,7 @@ def _prepared(
     start: Trained | None = None,
     tasks: Any = None,
     build: Callable[[], nn.Module] | None = None,
+    checkpoint: Checkpoint | None = None,
     trains: bool = True,
 ) -> Iterator[ReconstructionNet]:
     """Make a net that is ready to be trained, and limit what work on it may use."""
@@ -98,11 +131,14 @@ def _prepared(
         recipe = resolve_parts(architecture, recipe, rows)
     restarts = _restarts(architecture)
     callbacks = _listeners(recipe, architecture, start, tasks, restarts)
+    if checkpoint is not None:
+        # The last to hear: what it keeps is what all others left.
+        callbacks.append(("checkpoints", Checkpoints(checkpoint)))
     seeds = _seeds(recipe.seed)
     order, noise = _generators(rows.device, seeds, start)
     with (
         torch.inference_mode(False),
-        _undisturbed(architecture, recipe, order, rows.device),
+        _undisturbed(draws := _draws_globally(architecture, recipe), order, rows.device),
         limited_threads(min(len(rows), recipe.batch_size) * architecture.n_products),
     ):
         with global_generators(seeds["build"], rows.device), torch.device("cpu"):
@@ -116,6 +152,7 @@ def _prepared(
             counts_codes=bool(recipe.verbose) or restarts,
             callbacks=callbacks,
         )  # fmt: skip
+        net.draws_globally_ = draws
         if start is not None:
             _restore_optimizer(net, start)
         if is_autoencoder:
@@ -152,18 +189,20 @@ def _generators(
     return order, noise
 
 
-def _undisturbed(
-    architecture: Any, recipe: Recipe, order: torch.Generator, device: torch.device
-) -> Any:
-    """Seed torch's global generators for code of the user's that may draw from them."""
+def _draws_globally(architecture: Any, recipe: Recipe) -> bool:
+    """Whether code of the user's may draw from torch's global generators."""
     parts = [*architecture.user_parts, recipe.penalty, recipe.corruption]
     parts += [recipe.callbacks or None, getattr(recipe, "augmentation", None)]
     ours = (str, type(None))
-    draws = any(
+    return any(
         not isinstance(part, ours)
         and (isinstance(part, nn.Module) or not type(part).__module__.startswith("sklearn_ae."))
         for part in parts
     )
+
+
+def _undisturbed(draws: bool, order: torch.Generator, device: torch.device) -> Any:
+    """Seed torch's global generators for code that may draw from them."""
     if not draws:
         return nullcontext()
     # The order of rows goes on from call to call; a copy of its generator leaves it as it is.
@@ -190,6 +229,8 @@ def _listeners(
         # A callback may keep the estimator that it is given, and training goes on.
         snapshot = lambda net: described(net, architecture, start, goes_on=True)  # noqa: E731
         own.append(("tasks", TaskOfEpoch(tasks, snapshot)))
+    if recipe.max_time is not None:
+        own.append(("time_limit", TimeLimit(recipe.max_time)))
     return own
 
 

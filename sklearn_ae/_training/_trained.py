@@ -167,7 +167,7 @@ class Trained:
     def around(self, architecture: Any, module: nn.Module) -> Trained:
         """Return a network that was made of this one, with its own recipe but nothing to train."""
         module = module.to(device=self.usable_device, dtype=self.dtype).eval()
-        weights = _weights_of(module)
+        weights = weights_of(module)
         made = replace(self, architecture=architecture, weights=weights, optimizer=None)
         vars(made).update(module=module)
         return made
@@ -219,7 +219,7 @@ def described(
     trained = Trained(
         architecture=architecture,
         recipe=replace(net.recipe, callbacks=None),
-        weights=_weights_of(module),
+        weights=weights_of(module),
         # What goes on changes its own.
         optimizer=copy.deepcopy(optimizer) if goes_on else optimizer,
         generators={"order": _array(net.order.get_state()), "noise": _array(net.noise.get_state())},
@@ -239,7 +239,7 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().cpu().numpy()
 
 
-def _weights_of(module: nn.Module) -> dict[str, np.ndarray]:
+def weights_of(module: nn.Module) -> dict[str, np.ndarray]:
     return {name: _array(tensor) for name, tensor in tensors_of(module).items()}
 
 

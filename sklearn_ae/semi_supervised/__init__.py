@@ -5,11 +5,13 @@ from sklearn_ae.semi_supervised._labeled_only import LabeledOnly
 from sklearn_ae.semi_supervised._labels import is_unlabeled
 from sklearn_ae.semi_supervised._scorer import labeled_scorer
 from sklearn_ae.semi_supervised._split import SemiSupervisedSplit
+from sklearn_ae.semi_supervised._unlabeled_only import UnlabeledOnly
 
 __all__ = [
     "Comparison",
     "LabeledOnly",
     "SemiSupervisedSplit",
+    "UnlabeledOnly",
     "compare",
     "is_unlabeled",
     "labeled_scorer",
