@@ -15,5 +15,6 @@ theirs = [name for name in asked if name.startswith(others)]
 model = sio.load("model.skops", trusted=[*SKOPS_TRUSTED, *theirs])
 
 table, before = pd.read_csv(sys.argv[1]), pd.read_csv("predictions.csv")
+table = table[list(model.feature_names_in_)]
 same = (model.predict(table) == before["prediction"]).all()
 print(same, np.allclose(model.predict_proba(table).max(axis=1), before["probability"]))

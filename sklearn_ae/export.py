@@ -20,11 +20,13 @@ from sklearn_ae._estimators._classifier import AutoencoderClassifier
 from sklearn_ae._estimators._denoising import DenoisingAutoencoder
 from sklearn_ae._estimators._dropout import DropoutAutoencoder
 from sklearn_ae._estimators._inner import thawed
+from sklearn_ae._estimators._native import NativeColumns
 from sklearn_ae._estimators._patches import PatchFeatures
 from sklearn_ae._estimators._regressor import AutoencoderRegressor
 from sklearn_ae._estimators._sparse import SparseAutoencoder
 from sklearn_ae._estimators._tables import TableFeatures
 from sklearn_ae._estimators._vectorizer import TableVectorizer
+from sklearn_ae._estimators._vote import log_likelihood
 from sklearn_ae._training._recipe import Recipe, SupervisedRecipe
 from sklearn_ae._training._trained import Trained
 from sklearn_ae.augmentations import ShiftAndFlip
@@ -34,15 +36,15 @@ from sklearn_ae.modules._architecture import Architecture
 from sklearn_ae.modules._patch import PatchArchitecture
 from sklearn_ae.modules._supervised import FineTunedArchitecture
 from sklearn_ae.penalties import L1, L2, KLDivergence
-from sklearn_ae.semi_supervised import LabeledOnly, SemiSupervisedSplit
+from sklearn_ae.semi_supervised import LabeledOnly, SemiSupervisedSplit, UnlabeledOnly
 from sklearn_ae.semi_supervised._scorer import LabeledScorer
 
 __all__ = ["SKOPS_TRUSTED", "to_onnx", "to_torch"]
 
 _ESTIMATORS = (
     Autoencoder, SparseAutoencoder, DropoutAutoencoder, DenoisingAutoencoder, PatchFeatures,
-    TableFeatures, TableVectorizer, AutoencoderClassifier, AutoencoderRegressor, LabeledOnly,
-    SemiSupervisedSplit, LabeledScorer,
+    TableFeatures, TableVectorizer, NativeColumns, AutoencoderClassifier, AutoencoderRegressor,
+    LabeledOnly, UnlabeledOnly, SemiSupervisedSplit, LabeledScorer, log_likelihood,
 )  # fmt: skip
 _PARTS = (
     GaussianNoise, Masking, RegionBlanking, SaltAndPepper, SwapNoise, KLDivergence, L1, L2,

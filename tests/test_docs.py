@@ -188,7 +188,7 @@ def test_an_eval_set_in_a_pipeline_is_not_encoded_at_equal_widths():
 
 @pytest.mark.parametrize(
     ("n_rows", "n_sensors", "noise", "verdict"),
-    [(120, 2, 0.5, "no difference"), (400, 100, 4, "a difference")],
+    [(120, 2, 0.5, "no difference"), (400, 100, 4, "better")],
 )
 def test_own_csv_keeps_codes_only_if_they_gain(n_rows, n_sensors, noise, verdict, tmp_path):
     rng = np.random.default_rng(0)
@@ -205,13 +205,15 @@ def test_own_csv_keeps_codes_only_if_they_gain(n_rows, n_sensors, noise, verdict
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
 
-    accuracy, gain = script("own_csv.py", "bought").splitlines()
-    assert float(accuracy.split()[1]) > 0.6
-    assert gain.endswith(f"points: {verdict}")
+    *table, kept = script("own_csv.py", "bought").splitlines()
+    assert [line.split()[0] for line in table[1:]] == ["XGBoost", "linear", "vote"]
+    assert float(table[1].split()[1]) > 0.6
+    assert table[3].endswith(verdict)
+    assert (kept == "kept: XGBoost") == (verdict == "no difference")
     saved = zipfile.ZipFile(tmp_path / "model.skops").read("schema.json")
-    assert (b"DenoisingAutoencoder" in saved) == (verdict == "a difference")
+    assert (b"TableFeatures" in saved) == (verdict == "better")
     assert script("own_csv_apply.py").split() == ["True", "True"]
     predictions = pd.read_csv(tmp_path / "predictions.csv")["prediction"]
-    assert set(predictions) == {0, 1}
+    assert set(predictions) == {True, False}
     assert len(predictions) == n_rows
-    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")

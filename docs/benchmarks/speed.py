@@ -23,9 +23,9 @@ from time import perf_counter
 import machine
 from cases import digits
 from contenders import hand_loop, ours
+from markdown_tables import markdown, verdict
 from rivals import mlp_regressor, plain_skorch
 from sections import SECTIONS
-from markdown_tables import markdown, verdict
 
 FOLDER = Path(__file__).parent
 

@@ -33,6 +33,7 @@ from xgboost import XGBClassifier, XGBRegressor
 
 from sklearn_ae import Autoencoder, NativeColumns, TableFeatures, make_table_vote
 from sklearn_ae._estimators._vote import log_likelihood
+from sklearn_ae.semi_supervised import LabeledOnly
 
 FOLDER = Path(__file__).parent
 N_LABELS = (50, 100, 300, 1000)
@@ -61,7 +62,11 @@ TABLES = {
 REGRESSIONS = {"ames"}
 # Test rows beyond these are left out.
 MOST_TEST_ROWS = 2000
-GRID = {"max_depth": [1, 3, 6], "learning_rate": [0.1, 0.3], "min_child_weight": [1, 5]}
+GRID = {
+    "estimator__max_depth": [1, 3, 6],
+    "estimator__learning_rate": [0.1, 0.3],
+    "estimator__min_child_weight": [1, 5],
+}
 # What the names of the members stand for; the mean of several is written with a plus.
 VOTES = [
     "XGBoost + columns",
@@ -91,7 +96,9 @@ def boosting(classifies, **params):
 def tuned(classifies):
     scoring = log_likelihood if classifies else None
     cv = KFold(3, shuffle=True, random_state=0)
-    return GridSearchCV(boosting(classifies), GRID, scoring=scoring, cv=cv)
+    # It gives classes that a fold lacks the numbers that XGBoost wants.
+    model = LabeledOnly(boosting(classifies), unlabeled=None)
+    return GridSearchCV(model, GRID, scoring=scoring, cv=cv)
 
 
 class Known:

@@ -74,11 +74,13 @@ def cloned(estimator, owner, random_state, allowed=(Autoencoder,)):
 
 
 def cloned_of(owner, default, rng):
-    """Clone the autoencoder of its owner, or the default one, with the owner's ``verbose``."""
+    """Clone the autoencoder of its owner, or the default one, with the owner's settings."""
     inner = default if owner.autoencoder is None else owner.autoencoder
     autoencoder = cloned(inner, owner, None if owner.random_state is None else rng)
     if owner.verbose and not isinstance(autoencoder, FrozenEstimator):
         autoencoder.set_params(verbose=owner.verbose)
+    if owner.memory is not None and not isinstance(autoencoder, FrozenEstimator):
+        autoencoder.set_params(memory=owner.memory)
     return autoencoder
 
 

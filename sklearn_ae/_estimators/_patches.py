@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from numbers import Integral, Real
 
 import numpy as np
@@ -99,6 +100,9 @@ class PatchFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         In standard deviations of the pre-activations at a position. Unused under
         ``encoding="codes"``.
 
+    memory : str, path, joblib.Memory or None, default=None
+        The ``memory`` of the autoencoder, where fits are kept; None leaves it its own.
+
     verbose : int, default=0
         0 is silent, 1 prints a line an epoch of the autoencoder.
 
@@ -180,6 +184,7 @@ class PatchFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         "pooling": [StrOptions({"max", "mean"})],
         "encoding": [StrOptions({"codes", "threshold"})],
         "threshold": [Interval(Real, -np.inf, np.inf, closed="neither")],
+        "memory": [str, os.PathLike, HasMethods(["cache"]), None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -199,6 +204,7 @@ class PatchFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         pooling="mean",
         encoding="threshold",
         threshold=1.0,
+        memory=None,
         verbose=0,
         random_state=None,
     ):
@@ -214,6 +220,7 @@ class PatchFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         self.pooling = pooling
         self.encoding = encoding
         self.threshold = threshold
+        self.memory = memory
         self.verbose = verbose
         self.random_state = random_state
 

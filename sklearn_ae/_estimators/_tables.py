@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 import numpy as np
 from sklearn import config_context
@@ -81,6 +82,9 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         (``QuantileTransformer``, ``StandardScaler``, ``MissingIndicator``) and one column for each
         category of at least 5 rows, 50 a column at most (``OneHotEncoder``).
 
+    memory : str, path, joblib.Memory or None, default=None
+        The ``memory`` of the autoencoder, where fits are kept; None leaves it its own.
+
     verbose : int, default=0
         0 is silent, 1 prints a line an epoch of the autoencoder.
 
@@ -139,13 +143,17 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "autoencoder": [HasMethods(["fit", "transform"]), StrOptions({"passthrough"}), None],
         "vectorizer": [HasMethods(["fit_transform", "transform"]), None],
+        "memory": [str, os.PathLike, HasMethods(["cache"]), None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, autoencoder=None, *, vectorizer=None, verbose=0, random_state=None):
+    def __init__(
+        self, autoencoder=None, *, vectorizer=None, memory=None, verbose=0, random_state=None
+    ):
         self.autoencoder = autoencoder
         self.vectorizer = vectorizer
+        self.memory = memory
         self.verbose = verbose
         self.random_state = random_state
 

@@ -17,6 +17,7 @@ from sklearn.model_selection import (
 
 from sklearn_ae._sklearn._compat import MissingValues, validate_params
 from sklearn_ae._sklearn._warnings import warn
+from sklearn_ae.semi_supervised._labeled_only import LabeledOnly
 from sklearn_ae.semi_supervised._labels import as_array, is_unlabeled
 from sklearn_ae.semi_supervised._scorer import labeled_scorer
 from sklearn_ae.semi_supervised._split import SemiSupervisedSplit
@@ -32,7 +33,7 @@ class Comparison:
     Printed, it is a table: the score of each estimator, what it gains over the first, the standard
     error of that, and whether it is a difference.
 
-    Attributes
+    Parameters
     ----------
     names : list of str
         The names of the estimators. The first is what the others are compared with.
@@ -55,6 +56,28 @@ class Comparison:
 
     n_labeled : int
         Number of labeled rows.
+
+    See Also
+    --------
+    compare : Makes it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ae.semi_supervised import Comparison
+    >>> found = Comparison(
+    ...     names=["linear", "vote"],
+    ...     scores=np.array([[0.75, 0.8], [0.85, 0.8]]),
+    ...     gains=np.array([0.0, 0.05]),
+    ...     standard_errors=np.array([0.0, 0.05]),
+    ...     margins=np.array([0.0, 0.1]),
+    ...     scoring="accuracy",
+    ...     n_labeled=200,
+    ... )
+    >>> print(found)
+    accuracy on 2 splits of 200 labeled rows, differences from linear:
+      linear  0.775
+      vote    0.825  +0.050 ± 0.050  no difference
     """
 
     names: list[str]
@@ -251,26 +274,22 @@ def _name_of_score(scoring, estimator):
 
 def _check_candidates(estimators):
     """Warn of searches that try different numbers of candidates."""
-    counts = {}
-    for name, estimator in estimators.items():
-        parts = [estimator, *estimator.get_params(deep=True).values()]
-        tried = [
-            _n_candidates(part)
-            for part in parts
-            if hasattr(part, "best_estimator_")
-            or hasattr(part, "param_grid")
-            or hasattr(part, "param_distributions")
-        ]
-        if tried:
-            counts[name] = int(np.prod(tried))
+    counts = {name: _n_candidates(estimator) for name, estimator in estimators.items()}
+    counts = {name: count for name, count in counts.items() if count}
     if len(set(counts.values())) > 1:
         said = ", ".join(f"{name} tries {count}" for name, count in counts.items())
         warn(
-            "Searches among the estimators try different numbers of candidates, and who tries more "
-            f"has an advantage of its own: {said}."
+            "The estimators are searches that try different numbers of candidates, and who tries "
+            f"more has an advantage of its own: {said}."
         )
 
 
-def _n_candidates(search):
-    grid = getattr(search, "param_grid", None)
-    return len(ParameterGrid(grid)) if grid is not None else getattr(search, "n_iter", 1)
+def _n_candidates(estimator):
+    """Count what a search tries, also as the last step of a pipeline; 0 if it is none."""
+    if hasattr(estimator, "steps"):
+        return _n_candidates(estimator.steps[-1][1])
+    if isinstance(estimator, LabeledOnly):
+        return _n_candidates(estimator.estimator)
+    if hasattr(estimator, "param_grid"):
+        return len(ParameterGrid(estimator.param_grid))
+    return estimator.n_iter if hasattr(estimator, "param_distributions") else 0
