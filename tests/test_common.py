@@ -17,6 +17,7 @@ from sklearn_ae import (
     AutoencoderRegressor,
     DenoisingAutoencoder,
     DropoutAutoencoder,
+    NativeColumns,
     PatchFeatures,
     SparseAutoencoder,
     TableFeatures,
@@ -56,6 +57,8 @@ ESTIMATORS = [
     small(DenoisingAutoencoder, corruption="salt_and_pepper", precision="float64"),
     small(DenoisingAutoencoder, corruption=SwapNoise(), corruption_level=1.0),
     TableFeatures(small(DenoisingAutoencoder, corruption="swap")),
+    TableFeatures("passthrough"),
+    NativeColumns(),
 ]
 
 
