@@ -56,8 +56,8 @@ intersphinx_timeout = 5
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "filename_pattern": r"/plot_",
-    "ignore_pattern": r"(^|/)(?!plot_)[^/]*\.py$",
+    "filename_pattern": r"/(plot_|quickstart)",
+    "ignore_pattern": r"(^|/)(?!plot_|quickstart)[^/]*\.py$",
     "within_subsection_order": "FileNameSortKey",
     "doc_module": ("sklearn_ae",),
     "backreferences_dir": "api/backreferences",
