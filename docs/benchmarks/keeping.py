@@ -62,22 +62,25 @@ def kills(n=9):
     """Kill fits at random moments, some of them again as they go on, and compare the bits."""
     draw = random.Random(0)
     n_same = n_killed = n_resumed = 0
-    for name in FITS:
+    for number, name in enumerate(FITS, 1):
         start = time.perf_counter()
         expected = fitted(name)
         seconds = time.perf_counter() - start
-        for _ in range(n):
+        while n_killed < n * number:
             with tempfile.TemporaryDirectory() as folder:
                 command = [sys.executable, __file__, "one", name, folder]
                 process = subprocess.Popen(command)
                 # Imports take a while before the fit begins.
                 time.sleep(2 + draw.random() * (seconds + 2))
                 process.send_signal(signal.SIGKILL)
-                n_killed += process.wait() == -signal.SIGKILL
+                if process.wait() != -signal.SIGKILL:
+                    # It had ended.
+                    continue
+                n_killed += 1
                 kept = _checkpoint.Path(folder, "joblib", "checkpoints")
                 n_resumed += kept.exists() and any(kept.iterdir())
                 n_same += fitted(name, folder) == expected
-        print(f"{name}: {n_same} of {n_killed} killed so far end with the same bits", flush=True)
+        print(f"{name}: {n_same} of {n_killed} killed so far end in the same bits", flush=True)
     print(f"{n_same} same, {n_killed} killed, {n_resumed} of them with a checkpoint to go on from")
 
 

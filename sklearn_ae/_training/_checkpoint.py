@@ -50,7 +50,8 @@ class Checkpoint:
                 file.write(_MAGIC + hashlib.sha256(data).digest() + data)
                 file.flush()
                 os.fsync(file.fileno())
-            if self.path.exists():
+            # Another process at the same fit may have been faster.
+            with suppress(FileNotFoundError):
                 os.replace(self.path, self.before)
             os.replace(temporary, self.path)
         finally:
@@ -63,9 +64,8 @@ class Checkpoint:
                 data = path.read_bytes()
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            digest, data = data[len(_MAGIC) :][:32], data[len(_MAGIC) + 32 :]
-            whole = hashlib.sha256(data).digest() == digest
-            if whole and path.stat().st_size == len(_MAGIC) + 32 + len(data):
+            head, data = data[: len(_MAGIC) + 32], data[len(_MAGIC) + 32 :]
+            if head == _MAGIC + hashlib.sha256(data).digest():
                 with np.load(io.BytesIO(data), allow_pickle=False) as file:
                     arrays = dict(file)
                 state = json.loads(arrays.pop("state").tobytes())
