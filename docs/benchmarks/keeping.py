@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from statistics import median
 
 import joblib
@@ -70,15 +71,16 @@ def kills(n=9):
             with tempfile.TemporaryDirectory() as folder:
                 command = [sys.executable, __file__, "one", name, folder]
                 process = subprocess.Popen(command)
-                # Imports take a while before the fit begins.
-                time.sleep(2 + draw.random() * (seconds + 2))
+                kept = Path(folder, "joblib", "checkpoints")
+                while process.poll() is None and not any(kept.glob("*.checkpoint")):
+                    time.sleep(0.01)
+                time.sleep(draw.random() * seconds)
                 process.send_signal(signal.SIGKILL)
                 if process.wait() != -signal.SIGKILL:
                     # It had ended.
                     continue
                 n_killed += 1
-                kept = _checkpoint.Path(folder, "joblib", "checkpoints")
-                n_resumed += kept.exists() and any(kept.iterdir())
+                n_resumed += any(kept.glob("*.checkpoint"))
                 n_same += fitted(name, folder) == expected
         print(f"{name}: {n_same} of {n_killed} killed so far end in the same bits", flush=True)
     print(f"{n_same} same, {n_killed} killed, {n_resumed} of them with a checkpoint to go on from")
