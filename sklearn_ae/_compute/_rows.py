@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import mmap
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
@@ -13,14 +14,36 @@ from sklearn.utils.sparsefuncs import mean_variance_axis, min_max_axis
 
 from sklearn_ae._compute._runtime import fits
 
+# Entries of a block.
+_BLOCK = 2**22
+
 
 def as_tensor(array: np.ndarray) -> torch.Tensor:
     """View an array as a tensor, a read-only one too: nothing here writes to the input."""
     if any(stride < 0 or stride % array.itemsize for stride in array.strides):
         array = array.copy()
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     if not array.flags.writeable:
         array = np.asarray(_Writeable(array))
     return torch.from_numpy(array)
+
+
+def cast(array: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+    """Return rows of an array as a tensor of a type that the array may not have."""
+    return as_tensor(np.asarray(array, str(dtype).removeprefix("torch."), order="C"))
+
+
+def blocks_of(n_rows: int, n_features: int) -> Iterator[slice]:
+    """Cut rows into blocks that are small beside the memory of any machine."""
+    step = max(1, min(4096, _BLOCK // n_features))
+    return (slice(start, start + step) for start in range(0, n_rows, step))
+
+
+def _is_mapped(X: Any) -> bool:
+    while isinstance(X, np.ndarray):
+        X = X.base
+    return isinstance(X.obj if isinstance(X, memoryview) else X, mmap.mmap)
 
 
 class _Writeable:
@@ -38,8 +61,8 @@ class Rows:
     """The rows of a data matrix, taken by index as dense tensors on a device.
 
     A dense matrix is moved to the device at once, if it fits; a larger one stays where it is and is
-    sent a batch at a time, and a sparse one becomes dense a batch at a time. Nothing outside this
-    class asks what the matrix is.
+    sent a batch at a time, one of another type is cast and a sparse one becomes dense a batch at a
+    time. Nothing outside this class asks what the matrix is.
 
     Parameters
     ----------
@@ -74,19 +97,23 @@ class Rows:
         owned: bool = False,
     ) -> None:
         self.device = device = torch.device("cpu") if device is None else device
-        if isinstance(X, np.ndarray):
-            X = as_tensor(X)
-        self.is_sparse = sparse.issparse(X)
-        if not self.is_sparse:
-            n_bytes = X.shape[0] * X.shape[1] * dtype.itemsize
-            X = X.to(device=device if fits(n_bytes, device) else X.device, dtype=dtype)
-            if X.device.type != "cpu":
-                # A frame is ordered by columns, and a row of it would be read in as many places.
-                X = X.contiguous()
-        self.X = X
         self.dtype = dtype
+        self.is_sparse = sparse.issparse(X)
+        self.is_mapped = _is_mapped(X)
+        if isinstance(X, np.ndarray) and X.dtype == str(dtype).removeprefix("torch."):
+            X = as_tensor(X)
+        if not self.is_sparse:
+            stays = not fits(X.shape[0] * X.shape[1] * dtype.itemsize, device)
+            if isinstance(X, torch.Tensor):
+                X = X.to(device=X.device if stays else device, dtype=dtype)
+                if X.device.type != "cpu":
+                    # A frame is ordered by columns, and a row would be read in as many places.
+                    X = X.contiguous()
+            elif device.type != "cpu" and not stays:
+                X = _placed(X, device, dtype)
+        self.X = X
         # Where rows are counted.
-        self.home = torch.device("cpu") if self.is_sparse else X.device
+        self.home = X.device if isinstance(X, torch.Tensor) else torch.device("cpu")
         # The rows of X that belong, where not all do.
         self.index: torch.Tensor | None = None
         self.sparse_input = sparse_input and self.is_sparse
@@ -108,9 +135,13 @@ class Rows:
         return some
 
     def copied(self) -> Self:
-        """Return the same rows, which no later change of the caller's data reaches."""
+        """Return the same rows, which no later change of the caller's data reaches.
+
+        What is mapped from a file stays there.
+        """
         same = copy.copy(self)
-        same.X = self.X.copy() if self.is_sparse else self.X.clone()
+        if not self.is_mapped:
+            same.X = self.X.clone() if isinstance(self.X, torch.Tensor) else self.X.copy()
         return same
 
     def take(self, index: torch.Tensor | slice) -> Any:
@@ -132,9 +163,15 @@ class Rows:
         if self.is_sparse:
             batch = self.X[index if isinstance(index, slice) else index.numpy()]
             return batch if self.sparse_input else self._dense(batch)
-        # Several times faster than indexing.
+        return self._sent(self._of_matrix(index))
+
+    def _of_matrix(self, index: torch.Tensor | slice) -> torch.Tensor:
+        """Return rows of the dense matrix where it is, cast."""
         by_slice = isinstance(index, slice)
-        return self._sent(self.X[index] if by_slice else self.X.index_select(0, index))
+        if isinstance(self.X, np.ndarray):
+            return cast(self.X[index if by_slice else np.asarray(index)], self.dtype)
+        # Several times faster than indexing.
+        return self.X[index] if by_slice else self.X.index_select(0, index)
 
     def pair(self, index: torch.Tensor | slice) -> tuple[Any, Any]:
         """Return rows as the network takes them, and the same as its clean, dense target.
@@ -147,6 +184,17 @@ class Rows:
             place = index if self.index is None else self.index[index]
             target = target, self._sent(self.observed[place]).to(self.dtype)
         return (batch.clone() if self.owned else batch), target
+
+    def batches(
+        self, size: int, n_batches: int, generator: torch.Generator | None
+    ) -> Iterator[tuple[Any, Any]]:
+        """Yield the pairs of all rows, in an order that a generator draws, the rest in the last."""
+        n_rows, order = len(self), None
+        if generator is not None:
+            order = torch.randperm(n_rows, generator=generator, device="cpu").to(self.home)
+        for number in range(n_batches):
+            part = slice(number * size, n_rows if number == n_batches - 1 else (number + 1) * size)
+            yield self.pair(part if order is None else order[part])
 
     def sample(self, n_rows: int) -> torch.Tensor:
         """Return about that many rows, evenly spread, at most all of them, as a dense tensor."""
@@ -163,22 +211,29 @@ class Rows:
             return self._statistic(as_tensor(mean_variance_axis(self.X, axis=0)[0]))
         # In float64 the order of the sum, which depends on how X lies in memory, does not matter.
         dtype = self.dtype if self.home.type == "mps" else torch.float64
-        blocks = [block.sum(dim=0, dtype=dtype) for block in self.X.split(4096)]
-        return self._statistic(torch.stack(blocks).sum(dim=0) / len(self.X))
+        blocks = list(blocks_of(*self.X.shape))
+        # Small tensors made between large ones would keep memory from being used again.
+        sums = torch.empty(len(blocks), self.n_features, dtype=dtype, device=self.home)
+        for block, place in zip(blocks, sums, strict=True):
+            torch.sum(self._of_matrix(block), dim=0, dtype=dtype, out=place)
+        return self._statistic(sums.sum(dim=0) / self.X.shape[0])
 
     def column_range(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the smallest and the largest value of each column over all rows of the matrix."""
         if self.is_sparse:
             low, high = map(as_tensor, min_max_axis(self.X, axis=0))
             return self._statistic(low), self._statistic(high)
-        return self._statistic(self.X.amin(dim=0)), self._statistic(self.X.amax(dim=0))
+        low = high = self._of_matrix(slice(0, 1))[0]
+        for block in map(self._of_matrix, blocks_of(*self.X.shape)):
+            low, high = low.minimum(block.amin(dim=0)), high.maximum(block.amax(dim=0))
+        return self._statistic(low), self._statistic(high)
 
     def column_deviation(self, n_rows: int) -> np.ndarray:
         """Return the standard deviation of each column over about that many rows, in float64."""
-        some = self.X[:: max(1, self.X.shape[0] // n_rows)]
+        some = slice(None, None, max(1, self.X.shape[0] // n_rows))
         if self.is_sparse:
-            return np.sqrt(mean_variance_axis(some, axis=0)[1])
-        return some.cpu().double().std(dim=0, correction=0).numpy()
+            return np.sqrt(mean_variance_axis(self.X[some], axis=0)[1])
+        return self._of_matrix(some).cpu().double().std(dim=0, correction=0).numpy()
 
     def _statistic(self, values: torch.Tensor) -> torch.Tensor:
         return values.to(device=self.device, dtype=self.dtype)
@@ -200,6 +255,14 @@ class Rows:
         dense = torch.zeros(n_rows * n_columns, dtype=self.dtype, device=self.device)
         dense.scatter_add_(0, self._sent(torch.from_numpy(places)), values)
         return dense.view(n_rows, n_columns)
+
+
+def _placed(X: np.ndarray, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """Move an array to a device, cast a block at a time."""
+    placed = torch.empty(X.shape, dtype=dtype, device=device)
+    for block in blocks_of(*X.shape):
+        placed[block].copy_(cast(X[block], dtype))
+    return placed
 
 
 class LabeledRows(Rows):
@@ -252,13 +315,4 @@ class Batches:
         return n_full + (rest > (1 if n_full else 0))
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        n_rows, n_batches = len(self.rows), len(self)
-        order = None
-        if self.generator is not None:
-            order = torch.randperm(n_rows, generator=self.generator, device="cpu")
-            order = order.to(self.rows.home)
-        for number in range(n_batches):
-            start = number * self.batch_size
-            stop = n_rows if number == n_batches - 1 else start + self.batch_size
-            part = slice(start, stop)
-            yield self.rows.pair(part if order is None else order[part])
+        return self.rows.batches(self.batch_size, len(self), self.generator)

@@ -396,6 +396,7 @@ class PatchFeatures(PortableMixin, TransformerMixin, BaseEstimator):
             row[:, None, None] + down[:, None],
             column[:, None, None] + across,
         ].reshape(n_patches, -1)
+        patches = patches.to(getattr(torch, dtype_of_inner(self.autoencoder)))
         if n_patches < patches.shape[1]:
             warn(
                 f"{n_patches} patches of {patches.shape[1]} values each are too few to learn "

@@ -9,10 +9,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_ae._sklearn._compat import InvalidParameterError, check_n_features, get_output_config
 from sklearn_ae._sklearn._explain import explained
+
+# Entries of a block that is cast for a check.
+_BLOCK = 2**22
+# Bytes of what may be cast as a whole.
+_MOST_CAST = 2**26
 
 
 def check_data(
@@ -40,7 +46,8 @@ def check_data(
     Returns
     -------
     X : ndarray, scipy.sparse CSR or torch.Tensor of shape (n_samples, n_features)
-        A tensor that is not on the CPU stays where it is; one that is becomes a view as ndarray.
+        A tensor that is not on the CPU stays where it is; one that is becomes a view as ndarray. A
+        large array keeps its type, which may be another one.
     """
     if isinstance(X, torch.Tensor):
         if X.layout != torch.strided:
@@ -52,7 +59,25 @@ def check_data(
             return _check_device_tensor(estimator, X.detach(), dtype=dtype, reset=reset)
         X = _as_array(X)
     with _quiet_overflow(), explained(estimator, X):
+        if _stays(X, dtype):
+            X = validate_data(estimator, X, dtype=None, ensure_all_finite=False, reset=reset)
+            return _checked_in_blocks(estimator, X, dtype)
         return validate_data(estimator, X, accept_sparse=accept_sparse, dtype=dtype, reset=reset)
+
+
+def _stays(X: Any, dtype: str) -> bool:
+    """Whether X is an array that is too large to be cast as a whole."""
+    is_other = isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.dtype != dtype
+    return is_other and X.ndim == 2 and X.size * np.dtype(dtype).itemsize > _MOST_CAST
+
+
+def _checked_in_blocks(estimator: Any, X: np.ndarray, dtype: str) -> np.ndarray:
+    """Refuse an array that is not finite once it is cast."""
+    step = max(1, _BLOCK // X.shape[1])
+    for start in range(0, len(X) if X.dtype.kind == "f" else 0, step):
+        block = X[start : start + step].astype(dtype)
+        assert_all_finite(block, estimator_name=type(estimator).__name__, input_name="X")
+    return X
 
 
 def check_codes(estimator: Any, X: Any, *, dtype: str, n_components: int) -> Any:

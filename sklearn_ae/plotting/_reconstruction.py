@@ -122,7 +122,7 @@ class ReconstructionDisplay:
         X = check_data(estimator, X, dtype=dtype, reset=False)
         n_rows = X.shape[0]
         index = np.arange(min(5, n_rows)) if rows is None else rows
-        clean = rows_of(X, checked_index("rows", index, n_rows, "rows in X"))
+        clean = rows_of(X, checked_index("rows", index, n_rows, "rows in X")).astype(dtype)
         corrupted = _corrupted(estimator._fitted, clean, random_state)
         seen = clean if corrupted is None else corrupted
         trained = estimator._fitted
