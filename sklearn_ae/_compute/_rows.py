@@ -200,6 +200,11 @@ class Rows:
         """Return about that many rows, evenly spread, at most all of them, as a dense tensor."""
         return self.dense(slice(None, None, max(1, len(self) // n_rows)))
 
+    def drawn(self, n_rows: int, generator: torch.Generator) -> torch.Tensor:
+        """Return rows that a generator on the device draws, at most all of them, dense."""
+        order = torch.randperm(len(self), generator=generator, device=generator.device)
+        return self.dense(order[:n_rows])
+
     def dense(self, index: torch.Tensor | slice) -> torch.Tensor:
         """Return rows as a dense tensor."""
         batch = self.take(index)

@@ -10,12 +10,19 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 
+from sklearn_ae._compute._dask import lazily
 from sklearn_ae._compute._rows import Rows
 from sklearn_ae._compute._runtime import PRECISIONS, resolve_device
 from sklearn_ae._estimators._base import TrainedMixin, describe_module, fitting
 from sklearn_ae._estimators._warnings import warn_of_codes, warn_of_scale, warn_unfinished
 from sklearn_ae._sklearn._callbacks import epoch_tasks
-from sklearn_ae._sklearn._checks import check_codes, check_data, check_sparse_output, check_widths
+from sklearn_ae._sklearn._checks import (
+    check_codes,
+    check_data,
+    check_sparse_output,
+    check_widths,
+    is_dask,
+)
 from sklearn_ae._sklearn._compat import (
     HasMethods,
     Interval,
@@ -361,8 +368,9 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
-            The training data. A sparse matrix becomes dense a batch at a time. What is masked in a
+        X : {array-like, sparse matrix, torch.Tensor, dask array} of shape (n_samples, n_features)
+            The training data. A sparse matrix becomes dense a batch at a time; a dask array is
+            read block by block, once to check it and once an epoch. What is masked in a
             :class:`numpy.ma.MaskedArray` is left out of the loss; the network still sees its data.
 
         y : None
@@ -409,7 +417,7 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, torch.Tensor, dask array} of shape (n_samples, n_features)
             The training data of this pass.
 
         y : None
@@ -446,17 +454,20 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, torch.Tensor, dask array} of shape (n_samples, n_features)
             The data.
 
         Returns
         -------
-        codes : ndarray or scipy.sparse.csr_matrix of shape (n_samples, n_components)
+        codes : ndarray, scipy.sparse.csr_matrix or dask array of shape (n_samples, n_components)
             The codes, and under ``features="all"`` those of the hidden layers before them; float32
-            (float64 under ``precision="float64"``), sparse under ``sparse_output=True``.
+            (float64 under ``precision="float64"``), sparse under ``sparse_output=True``. Those of a
+            dask array are computed when they are asked for, here and in the methods below.
         """
         check_sparse_output(self)
         X, trained = self._check_X(X), self._trained
+        if is_dask(X):
+            return lazily(self, "transform", X)
         architecture, encoder = trained.architecture, trained.module.encoder
         encode = encoder.all_codes if architecture.gives_all else encoder
         shape = (architecture.n_features_out,)
@@ -467,13 +478,13 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components)
+        X : {array-like, dask array} of shape (n_samples, n_components)
             The codes. Under ``features="all"`` what :meth:`transform` gives, of which the last
             ``n_components`` columns are decoded.
 
         Returns
         -------
-        X_original : ndarray of shape (n_samples, n_features)
+        X_original : ndarray or dask array of shape (n_samples, n_features)
             The reconstruction, in the units of the training data.
 
         Raises
@@ -484,6 +495,8 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         architecture = self._fitted.architecture
         width = architecture.n_features_out
         codes = check_codes(self, X, dtype=architecture.dtype, n_components=width)
+        if is_dask(codes):
+            return lazily(self, "inverse_transform", codes)
         codes = codes[:, width - architecture.n_components :]
         shape = (self.n_features_in_,)
         return self._trained.apply(self._trained.decode, codes, shape, sparse_input=False)
@@ -493,15 +506,17 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, torch.Tensor, dask array} of shape (n_samples, n_features)
             The data.
 
         Returns
         -------
-        X_reconstructed : ndarray of shape (n_samples, n_features)
+        X_reconstructed : ndarray or dask array of shape (n_samples, n_features)
             What the network makes of X, in the units of X.
         """
         X = self._check_X(X)
+        if is_dask(X):
+            return lazily(self, "reconstruct", X)
         return self._trained.apply(self._trained.reconstruct, X, (self.n_features_in_,))
 
     def score_samples(self, X):
@@ -509,15 +524,17 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, torch.Tensor, dask array} of shape (n_samples, n_features)
             The data.
 
         Returns
         -------
-        scores : ndarray of shape (n_samples,)
+        scores : ndarray or dask array of shape (n_samples,)
             Higher is better; 0 is a perfect copy.
         """
         X = self._check_X(X)
+        if is_dask(X):
+            return lazily(self, "score_samples", X)
 
         def minus_error(x, clean):
             return (self._trained.reconstruct(x) - clean).square().mean(dim=1).neg()
@@ -532,7 +549,7 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix, torch.Tensor} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, torch.Tensor, dask array} of shape (n_samples, n_features)
             The data.
 
         y : None
@@ -587,7 +604,8 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         return np.asarray([f"{name}{suffix}" for suffix in suffixes], dtype=object)
 
     def _check_X(self, X):
-        return check_data(self, X, dtype=self._fitted.architecture.dtype, reset=False)
+        dtype = self._fitted.architecture.dtype
+        return check_data(self, X, dtype=dtype, reset=False, accept_dask=True)
 
     def _prepared(self, X, start=None, **changes):
         """Return what training needs: the architecture, the recipe, and X as rows."""
@@ -595,7 +613,8 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         check_sparse_output(self)
         device = resolve_device(self.device, self.precision)
         mask = X.mask if np.ma.isMaskedArray(X) and np.ma.is_masked(X) else None
-        X = check_data(self, X, dtype=dtype_of(self.precision), reset=start is None)
+        dtype = dtype_of(self.precision)
+        X = check_data(self, X, dtype=dtype, reset=start is None, accept_dask=True)
         architecture = Architecture.of(self, X.shape[1])
         self._check_unchanged(architecture, start)
         rng = check_random_state(self.random_state)

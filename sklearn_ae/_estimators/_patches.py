@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.random import sample_without_replacement
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ae._compute._dask import lazily
 from sklearn_ae._compute._rows import as_tensor
 from sklearn_ae._estimators._base import PortableMixin, fitting
 from sklearn_ae._estimators._inner import (
@@ -23,7 +24,7 @@ from sklearn_ae._estimators._inner import (
     thawed,
 )
 from sklearn_ae._estimators._sparse import SparseAutoencoder
-from sklearn_ae._sklearn._checks import check_data
+from sklearn_ae._sklearn._checks import check_data, is_dask
 from sklearn_ae._sklearn._compat import (
     HasMethods,
     Interval,
@@ -258,17 +259,21 @@ class PatchFeatures(PortableMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, torch.Tensor} of shape (n_samples, n_features)
+        X : {array-like, torch.Tensor, dask array} of shape (n_samples, n_features)
             The images, one a row.
 
         Returns
         -------
-        features : ndarray of shape (n_samples, n_regions * n_components)
+        features : ndarray or dask array of shape (n_samples, n_regions * n_components)
             The features, region by region, row by row.
         """
         check_is_fitted(self)
         architecture, network = self._trained.architecture, self._trained.module
-        X = check_data(self, X, dtype=architecture.dtype, reset=False, accept_sparse=False)
+        X = check_data(
+            self, X, dtype=architecture.dtype, reset=False, accept_sparse=False, accept_dask=True
+        )
+        if is_dask(X):
+            return lazily(self, "transform", X)
         return self._trained.apply(network, X, (architecture.n_features_out,))
 
     def get_feature_names_out(self, input_features=None):

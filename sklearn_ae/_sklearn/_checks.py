@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
@@ -12,7 +13,12 @@ import torch
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_array, validate_data
 
-from sklearn_ae._sklearn._compat import InvalidParameterError, check_n_features, get_output_config
+from sklearn_ae._sklearn._compat import (
+    InvalidParameterError,
+    check_feature_names,
+    check_n_features,
+    get_output_config,
+)
 from sklearn_ae._sklearn._explain import explained
 
 # Entries of a block that is cast for a check.
@@ -22,7 +28,13 @@ _MOST_CAST = 2**26
 
 
 def check_data(
-    estimator: Any, X: Any, *, dtype: str, reset: bool, accept_sparse: str | bool = "csr"
+    estimator: Any,
+    X: Any,
+    *,
+    dtype: str,
+    reset: bool,
+    accept_sparse: str | bool = "csr",
+    accept_dask: bool = False,
 ) -> Any:
     """Validate X as scikit-learn does, torch tensors included.
 
@@ -43,12 +55,22 @@ def check_data(
     accept_sparse : str or bool, default="csr"
         As in scikit-learn.
 
+    accept_dask : bool, default=False
+        Whether X may be a dask array. Its blocks are not looked at.
+
     Returns
     -------
-    X : ndarray, scipy.sparse CSR or torch.Tensor of shape (n_samples, n_features)
+    X : ndarray, scipy.sparse CSR, torch.Tensor or dask.array.Array of shape (n_samples, n_features)
         A tensor that is not on the CPU stays where it is; one that is becomes a view as ndarray. A
-        large array keeps its type, which may be another one.
+        large array and a dask array keep their type, which may be another one.
     """
+    if is_dask(X):
+        if not accept_dask:
+            raise TypeError(
+                f"{type(estimator).__name__} does not take {_full_name(X)} here: give "
+                "X.compute(), or call it on each block by X.map_blocks."
+            )
+        return _check_dask_array(estimator, X, reset=reset)
     if isinstance(X, torch.Tensor):
         if X.layout != torch.strided:
             raise TypeError(
@@ -80,8 +102,50 @@ def _checked_in_blocks(estimator: Any, X: np.ndarray, dtype: str) -> np.ndarray:
     return X
 
 
+def is_dask(X: Any) -> bool:
+    """Whether X is a collection of dask, which is not imported for this."""
+    dask = sys.modules.get("dask")
+    return dask is not None and dask.is_dask_collection(X)
+
+
+def _full_name(X: Any) -> str:
+    return f"a {type(X).__module__.partition('.')[0]} {type(X).__name__}"
+
+
+def _check_dask_array(estimator: Any, X: Any, *, reset: bool | None = None) -> Any:
+    """Validate what is known of a dask array without computing it, and join its columns."""
+    name = type(estimator).__name__
+    if not hasattr(X, "rechunk"):
+        raise TypeError(
+            f"{name} takes dask arrays, got {_full_name(X)}: give X.to_dask_array(lengths=True)."
+        )
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected a dask array of 2 dimensions, got {X.ndim} for {name}. Lay each image or "
+            "series in a row: X.reshape(len(X), -1)."
+        )
+    if np.isnan(X.shape).any():
+        raise ValueError(
+            "X has blocks of unknown lengths: call X.compute_chunk_sizes(), or make it of a frame "
+            "by to_dask_array(lengths=True)."
+        )
+    if 0 in X.shape:
+        raise ValueError(f"Found dask array of shape {X.shape}: {name} needs a row and a column.")
+    if type(X._meta) is not np.ndarray or X.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{name} takes dask arrays of numbers in NumPy arrays, got blocks of "
+            f"{type(X._meta).__name__} of type {X.dtype}."
+        )
+    if reset is not None:
+        check_feature_names(estimator, X, reset=reset)
+        check_n_features(estimator, X, reset=reset)
+    return X.rechunk({1: -1}) if X.numblocks[1] > 1 else X
+
+
 def check_codes(estimator: Any, X: Any, *, dtype: str, n_components: int) -> Any:
     """Validate codes that are to be decoded."""
+    if is_dask(X):
+        return _check_dask_array(estimator, X)
     if isinstance(X, torch.Tensor):
         X = _as_array(X)
     with _quiet_overflow():

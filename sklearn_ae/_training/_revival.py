@@ -72,8 +72,7 @@ def restart(net: Any, rows: Rows, dead: torch.Tensor) -> None:
     alive = torch.ones(len(layer.weight), dtype=torch.bool, device=dead.device)
     alive[dead] = False
     n_rows = min(_N_ROWS, max(_FEWEST, _MAX_ENTRIES // len(dead)))
-    drawn = torch.randperm(len(rows), generator=generator, device=generator.device)[:n_rows]
-    x = rows.dense(drawn)
+    x = rows.drawn(n_rows, generator)
     hidden, codes = layer.centered(module.encoder.last_input(x)), module.encoder(x)
     missed = x - net.recipe.in_units_of_X(module.decoder(codes))
     errors = missed.square().sum(dim=1)

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from sklearn_ae._compute._activity import inspect_codes
+from sklearn_ae._compute._dask import DaskRows
 from sklearn_ae._compute._inference import DenseCollector, SparseCollector, apply_in_batches
 from sklearn_ae._compute._rows import Rows
 from sklearn_ae._compute._runtime import (
@@ -23,6 +24,7 @@ from sklearn_ae._compute._runtime import (
     limited_threads,
     resolve_device,
 )
+from sklearn_ae._sklearn._checks import is_dask
 from sklearn_ae._training._recipe import Recipe
 from sklearn_ae.modules._architecture import Architecture
 from sklearn_ae.modules._dense import center_of, set_center
@@ -191,13 +193,16 @@ def rows_for(
     owned: bool = False,
 ) -> Rows:
     """Return validated data as rows for a network, as copies where a module may change them."""
+    dtype, owned = getattr(torch, architecture.dtype), owned or not architecture.is_built_in
+    if is_dask(X):
+        return DaskRows(X, device, dtype, owned=owned)
     is_dense_encoder = isinstance(architecture, Architecture) and architecture.encoder is None
     return Rows(
         X,
         device,
-        getattr(torch, architecture.dtype),
+        dtype,
         sparse_input=sparse_input and is_dense_encoder and device.type == "cpu",
-        owned=owned or not architecture.is_built_in,
+        owned=owned,
     )
 
 
