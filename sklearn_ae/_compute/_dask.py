@@ -239,7 +239,7 @@ def lazily(estimator: Any, method: str, X: Any) -> Any:
 
     The estimator, as it is now, is one node of the graph, so that it is sent to a worker once.
     """
-    import dask
+    from dask.delayed import delayed
 
     if method == "transform" and get_output_config(method, estimator)["dense"] != "default":
         raise ValueError(
@@ -254,7 +254,7 @@ def lazily(estimator: Any, method: str, X: Any) -> Any:
     meta = _empty(sent, method, X)
     return X.map_blocks(
         _of_block,
-        dask.delayed(sent, traverse=False),
+        delayed(sent, traverse=False),
         method,
         dtype=meta.dtype,
         meta=meta,

@@ -145,7 +145,10 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, tuple):
         return tuple(map(_plain, value))
-    known = value is None or isinstance(value, np.ndarray | list | bool | str)
+    if isinstance(value, np.ndarray):
+        # A file of joblib's is an array like any other.
+        return value.view(np.ndarray)
+    known = value is None or isinstance(value, list | bool | str)
     if not (known or sparse.issparse(value)):
         raise TypeError(f"X is {type(value).__name__}")
     return value
