@@ -25,7 +25,7 @@ from sklearn_ae._estimators._patches import PatchFeatures
 from sklearn_ae._estimators._regressor import AutoencoderRegressor
 from sklearn_ae._estimators._sparse import SparseAutoencoder
 from sklearn_ae._estimators._tables import TableFeatures
-from sklearn_ae._estimators._vectorizer import TableVectorizer
+from sklearn_ae._estimators._vectorizer import NormalScores, TableVectorizer
 from sklearn_ae._estimators._vote import log_likelihood
 from sklearn_ae._training._recipe import Recipe, SupervisedRecipe
 from sklearn_ae._training._trained import Trained
@@ -43,8 +43,9 @@ __all__ = ["SKOPS_TRUSTED", "to_onnx", "to_torch"]
 
 _ESTIMATORS = (
     Autoencoder, SparseAutoencoder, DropoutAutoencoder, DenoisingAutoencoder, PatchFeatures,
-    TableFeatures, TableVectorizer, NativeColumns, AutoencoderClassifier, AutoencoderRegressor,
-    LabeledOnly, UnlabeledOnly, SemiSupervisedSplit, LabeledScorer, log_likelihood,
+    TableFeatures, TableVectorizer, NormalScores, NativeColumns, AutoencoderClassifier,
+    AutoencoderRegressor, LabeledOnly, UnlabeledOnly, SemiSupervisedSplit, LabeledScorer,
+    log_likelihood,
 )  # fmt: skip
 _PARTS = (
     GaussianNoise, Masking, RegionBlanking, SaltAndPepper, SwapNoise, KLDivergence, L1, L2,

@@ -123,15 +123,13 @@ def test_numbers_become_normal_scores_categories_columns_and_gaps_marks():
     X.loc[10:12, "city"] = ["Bern", "Kyiv", "Lima"]
     tables = TableFeatures(Watching(3, max_epochs=1)).fit(X)
     Z, left_out = tables.vectorizer_.transform(X), tables.autoencoder_.rows_.mask
-    # The quantiles 0 and 1 are taken for 1e-7 off them.
-    levels = ((rankdata(X["size"]) - 1) / (N - 1)).clip(1e-7, 1 - 1e-7)
-    assert_allclose(Z[:, 0], scale(norm.ppf(levels)), atol=1e-6)
+    assert_allclose(Z[:, 0], scale(norm.ppf((rankdata(X["size"]) - 0.5) / N)), atol=1e-12)
     assert_allclose(Z[:5, 1], Z[5:, 1].mean(), atol=1e-12)
     assert_array_equal(Z[:, 2], X["age"].isna())
     places = X["city"].replace(["Bern", "Kyiv", "Lima"], "rare").fillna("gap")
-    assert_array_equal(Z[:, 3:], pd.get_dummies(places)[["Oslo", "Rome", "gap", "rare"]])
+    assert_array_equal(Z[:, 3:], pd.get_dummies(places)[["Oslo", "Rome", "rare", "gap"]])
     expected = np.zeros(Z.shape, bool)
-    expected[:5, 1] = expected[5:10, [3]] = expected[5:10, [4]] = expected[5:10, [6]] = True
+    expected[:5, 1] = expected[5:10, [3]] = expected[5:10, [4]] = expected[5:10, [5]] = True
     assert_array_equal(left_out, expected)
 
 
@@ -159,6 +157,25 @@ def test_what_becomes_of_a_column_is_swapped_together():
         seen = {tuple(row) for row in Z[:, group].tolist()}
         assert len(seen) == 3
         assert {tuple(row) for row in swapped[:, group].tolist()} == seen
+
+
+def test_equal_numbers_share_the_middle_of_their_ranks():
+    X = np.repeat([0.0, 1.0, 5.0, 6.0, np.nan], [60, 10, 19, 1, 10])[:, None]
+    scores = TableFeatures("passthrough").fit_transform(X)
+    expected = np.repeat(norm.ppf([30 / 90, 65 / 90, 79.5 / 90, 89.5 / 90]), [60, 10, 19, 1])
+    assert_allclose(scores[:90, 0], scale(expected), atol=1e-12)
+    # What is in between or beyond.
+    tables = TableFeatures("passthrough").fit(X)
+    new = tables.transform([[0.5], [-9.0], [9.0], [np.nan]])
+    middle = (scores[0] + scores[60]) / 2
+    assert_allclose(new, [middle, scores[0], scores[89], scores[90]], atol=1e-12)
+    assert_allclose(tables.reconstruct(X)[:90], X[:90], atol=1e-12)
+    # Of many values a thousand are kept.
+    many = np.random.RandomState(0).lognormal(size=(5000, 1))
+    tables.fit(many)
+    expected = scale(norm.ppf((rankdata(many) - 0.5) / 5000))
+    assert_allclose(tables.transform(many)[:, 0], expected, atol=0.007)
+    assert_allclose(tables.reconstruct(many), many, rtol=1e-9)
 
 
 @pytest.mark.parametrize("params", [{}, {"loss": "huber"}, {"early_stopping": True}], ids=str)

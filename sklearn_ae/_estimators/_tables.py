@@ -60,9 +60,10 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
     """Features of tables: what an autoencoder finds in numbers, categories and dates, with gaps.
 
     A frame is taken as it is: numbers and dates are replaced by their normal scores, that is by
-    rank, categories by one column each, rare ones together; gaps are filled with the middle and
-    marked. A denoising autoencoder learns from that, by values that are swapped between rows, all
-    columns of a category together. What was never observed is left out of its loss.
+    rank, categories by one column each, rare ones together; gaps become zeros, the middle of
+    numbers, and are marked. A denoising autoencoder learns from that, by values that are swapped
+    between rows, all columns of a category together. What was never observed is left out of its
+    loss.
 
     Parameters
     ----------
@@ -78,9 +79,10 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
     vectorizer : transformer, default=None
         What turns X into finite numbers of about unit scale. Columns that it names as one of X, or
         as that with ``_`` and more behind it, are swapped together, and gaps are its own affair.
-        None is what is said above: normal scores, scaled to unit variance, of numbers and dates
-        (``QuantileTransformer``, ``StandardScaler``, ``MissingIndicator``) and one column for each
-        category of at least 5 rows, 50 a column at most (``OneHotEncoder``).
+        None is what is said above: normal scores, scaled to unit variance, of numbers and dates,
+        equal ones at the middle of their ranks, one column for each category of at least 5 rows,
+        50 a column at most (``OneHotEncoder``), and one for the gaps of each column that has any
+        (``MissingIndicator``).
 
     memory : str, path, joblib.Memory or None, default=None
         The ``memory`` of the autoencoder, where fits are kept; None leaves it its own.
@@ -89,8 +91,7 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         0 is silent, 1 prints a line an epoch of the autoencoder.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of the autoencoder if its own ``random_state`` is None, and of the rows that quantiles
-        are taken from in a table of more than 10,000.
+        Seed of the autoencoder if its own ``random_state`` is None.
 
     Attributes
     ----------
@@ -294,7 +295,7 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
             self.autoencoder if passes_through else cloned_of(self, _default(X.shape[0]), rng)
         )
         if self.vectorizer is None:
-            vectorizer = TableVectorizer(random_state=rng.randint(np.iinfo(np.int32).max))
+            vectorizer = TableVectorizer()
             rows = vectorizer.fit_transform(X)
             rows = np.ma.array(rows, mask=~vectorizer.observed(X))
         else:

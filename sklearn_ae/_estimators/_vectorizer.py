@@ -7,11 +7,11 @@ from datetime import date, timedelta
 from numbers import Number
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from scipy.special import ndtri
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.validation import validate_data
 
 from sklearn_ae._sklearn._compat import safe_indexing
@@ -20,15 +20,50 @@ _GAPS = {"NoneType", "NAType", "NaTType"}
 # A category of fewer rows is a rare one, and so are those beyond the most frequent ones.
 _MIN_FREQUENCY = 5
 _MAX_CATEGORIES = 50
+# Values of a column that scores are kept for; between them they are interpolated.
+_MAX_VALUES = 1000
+
+
+class NormalScores(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Turn the numbers of a column into the normal scores of their ranks, of unit variance.
+
+    Equal values share the middle of their ranks, so that a value that is frequent at an end of a
+    column, as zero often is, lies no further off than other values do. NaN stays.
+
+    Attributes
+    ----------
+    values_ : ndarray of shape (n_values,)
+        Values that occur, in order.
+
+    scores_ : ndarray of shape (n_values,)
+        Their scores.
+    """
+
+    def fit(self, X, y=None):
+        """Learn from a column of shape (n_samples, 1)."""
+        X = np.asarray(X, dtype=np.float64)
+        values, counts = np.unique(X[~np.isnan(X)], return_counts=True)
+        scores = ndtri((counts.cumsum() - counts / 2) / counts.sum())
+        scores -= np.average(scores, weights=counts)
+        scores /= np.sqrt(np.average(scores**2, weights=counts)) or 1
+        if len(values) > _MAX_VALUES:
+            kept = np.searchsorted(scores, np.linspace(scores[0], scores[-1], _MAX_VALUES))
+            values, scores = values[np.unique(kept)], scores[np.unique(kept)]
+        self.values_, self.scores_ = values, scores
+        self.n_features_in_ = 1
+        return self
+
+    def transform(self, X):
+        """Return the scores of a column."""
+        return np.interp(np.asarray(X, dtype=np.float64), self.values_, self.scores_)
+
+    def inverse_transform(self, X):
+        """Return the values that scores stand for."""
+        return np.interp(X, self.scores_, self.values_)
 
 
 class TableVectorizer(TransformerMixin, BaseEstimator):
     """Turn a frame or an array into finite numbers of unit scale, and numbers into its columns.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None, default=None
-        Seed of the rows that quantiles are taken from, where there are more than 10,000.
 
     Attributes
     ----------
@@ -44,10 +79,10 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
 
     labels_ : dict of int to list
         What each of them stands for, if the column is a category.
-    """
 
-    def __init__(self, random_state=None):
-        self.random_state = random_state
+    gap_ : ndarray of shape (n_outputs,)
+        What a row without any value becomes: zeros, and ones for the marks.
+    """
 
     def fit(self, X, y=None):
         """Learn from a table of shape (n_samples, n_features)."""
@@ -60,27 +95,12 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
         columns = {k: column for k, column in columns.items() if not gaps_of(column).all()}
         if not columns and len(X):
             raise ValueError("X holds no value: all of its columns are missing.")
-        # Ties at an end of a column lie 5.2 off the middle: unit scale is made once more.
-        numbers = make_pipeline(
-            QuantileTransformer(
-                n_quantiles=min(1000, len(X)),
-                output_distribution="normal",
-                random_state=self.random_state,
-            ),
-            StandardScaler(),
-        )
-        category = OneHotEncoder(
-            handle_unknown="infrequent_if_exist",
-            min_frequency=_MIN_FREQUENCY,
-            max_categories=_MAX_CATEGORIES,
-            sparse_output=False,
-        )
         self.labels_ = {k: [] for k, column in columns.items() if column.dtype == object}
         parts = []
         for k, column in columns.items():
-            parts.append((f"{k}_value", category if k in self.labels_ else numbers, [k]))
-            # The encoder of categories marks gaps by itself.
-            if k not in self.labels_ and gaps_of(column).any():
+            kind = _one_hot_of(column) if k in self.labels_ else NormalScores()
+            parts.append((f"{k}_value", kind, [k]))
+            if gaps_of(column).any():
                 parts.append((f"{k}_gap", MissingIndicator(features="all"), [k]))
         self.encoder_ = ColumnTransformer(parts).set_output(transform="default")
         Z = self.encoder_.fit_transform(self._table(X, columns))
@@ -90,17 +110,25 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
                 self.groups_[int(name.split("_")[0])] += range(Z.shape[1])[places]
         self.values_ = {k: group[:1] for k, group in self.groups_.items()}
         for k in self.labels_:
-            labels = _most_frequent(columns[k], Z[:, self.groups_[k]].argmax(axis=1))
+            known = ~gaps_of(columns[k])
+            one_hot = Z[np.ix_(known, self.groups_[k])]
+            labels = _most_frequent(columns[k][known], one_hot.argmax(axis=1))
             # The most frequent one first: it stands for rows without any.
-            codes = sorted(labels, key=lambda code: -Z[:, self.groups_[k][code]].sum())
+            codes = sorted(labels, key=lambda code: -one_hot[:, code].sum())
             self.values_[k] = [self.groups_[k][code] for code in codes]
             self.labels_[k] = [labels[code] for code in codes]
-        return _filled(Z)
+        self.gap_ = np.ones(Z.shape[1])
+        for places in self.values_.values():
+            self.gap_[places] = 0
+        Z[~self._observed(columns)] = 0
+        return Z
 
     def transform(self, X):
         """Return the numbers of a table, of shape (n_samples, n_outputs)."""
         columns = {k: read_column(X, k) for k in self.groups_}
-        return _filled(self.encoder_.transform(self._table(X, columns)))
+        Z = self.encoder_.transform(self._table(X, columns))
+        Z[~self._observed(columns)] = 0
+        return Z
 
     def inverse_transform(self, Z):
         """Return the column of X that numbers stand for, for each column that has a value."""
@@ -121,9 +149,13 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
 
     def observed(self, X):
         """Return which entries of the output stem from a value of X, or mark a gap."""
-        observed = np.ones((X.shape[0], sum(map(len, self.groups_.values()))), dtype=bool)
+        return self._observed({k: read_column(X, k) for k in self.groups_})
+
+    def _observed(self, columns):
+        n_rows = len(next(iter(columns.values())))
+        observed = np.ones((n_rows, len(self.gap_)), dtype=bool)
         for k, places in self.values_.items():
-            observed[np.ix_(gaps_of(read_column(X, k)), places)] = False
+            observed[np.ix_(gaps_of(columns[k]), places)] = False
         return observed
 
     def _table(self, X, columns):
@@ -153,16 +185,22 @@ def name_of(X, k):
     return X.columns[k] if hasattr(X, "columns") else k
 
 
-def _filled(Z):
-    # With the mean of what was scaled.
-    return np.nan_to_num(Z, nan=0.0)
+def _one_hot_of(column):
+    # Given by name, so that a gap is none of them.
+    names = sorted({str(value) for value in column[~gaps_of(column)]})
+    return OneHotEncoder(
+        categories=[np.array(names, dtype=object)],
+        handle_unknown="infrequent_if_exist",
+        min_frequency=_MIN_FREQUENCY,
+        max_categories=_MAX_CATEGORIES,
+        sparse_output=False,
+    )
 
 
 def _most_frequent(values, codes):
-    """Return for each code the value that it most often stands for, without gaps."""
+    """Return for each code the value that it most often stands for."""
     originals = {str(value): value for value in values}
-    known = ~gaps_of(values)
-    counts = Counter(zip(codes[known].tolist(), map(str, values[known]), strict=True))
+    counts = Counter(zip(codes.tolist(), map(str, values), strict=True))
     # From the rarest on, so that the most frequent one stays.
     return {code: originals[text] for (code, text), _ in reversed(counts.most_common())}
 
