@@ -83,12 +83,17 @@ def test_it_is_the_mean_of_its_members(trees, container):
     if isinstance(trees, XGBClassifier):
         trees = clone(trees).set_params(enable_categorical=True)
     expected = LabeledOnly(trees).fit(native, y).predict_proba(native[rest])
+    guesses, likelihoods = [], []
     for made in (features, TableFeatures("passthrough")):
         Z = pd.DataFrame(clone(made).fit_transform(X))
         linear = clone(vote["vote"].estimator.named_estimators["codes"]["model"])
         linear = make_pipeline(StandardScaler(), linear).fit(Z[labeled], y[labeled])
-        expected = expected + linear.predict_proba(Z[rest])
-    assert_allclose(vote.predict_proba(X[rest]), expected / 3, atol=1e-5)
+        guesses.append(linear.predict_proba(Z[rest]))
+        likelihoods.append(linear[-1].best_score_)
+    weights = np.exp(10 * (np.array(likelihoods) - max(likelihoods)))
+    assert weights.min() < 0.99
+    expected = (expected + np.tensordot(weights, guesses, 1)) / (1 + weights.sum())
+    assert_allclose(vote.predict_proba(X[rest]), expected, atol=1e-5)
     assert_array_equal(vote.classes_, ["large", "small"])
     assert set(vote.predict(X)) == {"large", "small"}
 

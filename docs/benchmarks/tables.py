@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from time import perf_counter
@@ -32,7 +33,7 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 from xgboost import XGBClassifier, XGBRegressor
 
 from sklearn_ae import Autoencoder, NativeColumns, TableFeatures, make_table_vote
-from sklearn_ae._estimators._vote import log_likelihood
+from sklearn_ae._estimators._vote import likelihood_weights, log_likelihood
 from sklearn_ae.semi_supervised import LabeledOnly
 
 FOLDER = Path(__file__).parent
@@ -93,8 +94,13 @@ def boosting(classifies, **params):
     return kind(n_estimators=100, max_depth=3, n_jobs=1, enable_categorical=True, **params)
 
 
+def foreseen(estimator, X, y):
+    """Score trees as linear models are, without a say in the weights of a vote."""
+    return log_likelihood(estimator, X, y)
+
+
 def tuned(classifies):
-    scoring = log_likelihood if classifies else None
+    scoring = foreseen if classifies else None
     cv = KFold(3, shuffle=True, random_state=0)
     # It gives classes that a fold lacks the numbers that XGBoost wants.
     model = LabeledOnly(boosting(classifies), unlabeled=None)
@@ -110,11 +116,21 @@ class Known:
     def __call__(self, X, y, X_test):
         """Return probabilities of all classes for test rows, or predictions of a regressor."""
         if not self.n_classes:
-            return clone(self.model).fit(X, y).predict(X_test)
+            model = clone(self.model).fit(X, y)
+            return Said(model, model.predict(X_test))
         known, labels = np.unique(y, return_inverse=True)
         proba = np.zeros((len(X_test), self.n_classes))
-        proba[:, known] = clone(self.model).fit(X, labels).predict_proba(X_test)
-        return proba
+        model = clone(self.model).fit(X, labels)
+        proba[:, known] = model.predict_proba(X_test)
+        return Said(model, proba)
+
+
+@dataclass
+class Said:
+    """What a fitted model says of the test rows."""
+
+    model: object
+    guess: np.ndarray
 
 
 def one_draw(name, draw, n_labels, *, n_epochs=None):
@@ -185,7 +201,7 @@ def one_draw(name, draw, n_labels, *, n_epochs=None):
             rows.append(
                 {
                     "table": name, "draw": draw, "labels": n, "contender": contender,
-                    **_scores(y[test], guess, n_classes),
+                    **_scores(y[test], guess.guess, n_classes),
                 }
             )  # fmt: skip
     return rows, seconds
@@ -219,7 +235,7 @@ def _self_training(made, y, labeled):
     model = SelfTrainingClassifier(boosting(True), threshold=0.9, max_iter=5)
     proba = np.zeros((len(made[1]), int(y.max()) + 1))
     proba[:, known] = model.fit(made[0], marked).predict_proba(made[1])
-    return proba
+    return Said(model, proba)
 
 
 def draw_labels(y, n, draw, classifies):
@@ -231,12 +247,16 @@ def draw_labels(y, n, draw, classifies):
 
 
 def _mean(said, members):
-    return np.mean([said[member] for member in members], axis=0)
+    fitted = [said[member].model for member in members]
+    weights = likelihood_weights(fitted)
+    # A search of trees is no linear model.
+    return Said(None, np.average([said[m].guess for m in members], axis=0, weights=weights))
 
 
 def _scores(y, guess, n_classes):
     if not n_classes:
-        return {"score": r2_score(y, guess)}
+        # One row that is far off would outweigh all tables.
+        return {"score": max(-1.0, r2_score(y, guess))}
     proba = np.clip(guess, 1e-4, None)
     proba /= proba.sum(axis=1, keepdims=True)
     loss = log_loss(y, proba, labels=np.arange(n_classes))
