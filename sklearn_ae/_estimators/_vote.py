@@ -73,10 +73,10 @@ def make_table_vote(
     -------
     vote : Pipeline
         A :class:`~sklearn.pipeline.FeatureUnion` named ``features``, of ``native``, ``codes`` and
-        ``columns``, and behind it a
-        :class:`~sklearn_ae.semi_supervised.LabeledOnly` named ``vote`` around a
-        soft :class:`~sklearn.ensemble.VotingClassifier` or :class:`~sklearn.ensemble.VotingRegressor`
-        of ``trees``, ``codes`` and ``columns``, pipelines whose last steps are named ``model``.
+        ``columns``, and behind it a :class:`~sklearn_ae.semi_supervised.LabeledOnly` named ``vote``
+        around a soft :class:`~sklearn.ensemble.VotingClassifier` or a
+        :class:`~sklearn.ensemble.VotingRegressor` of ``trees``, ``codes`` and ``columns``,
+        pipelines whose last steps are named ``model``.
 
     Raises
     ------
