@@ -171,7 +171,8 @@ class Rows:
         if isinstance(self.X, np.ndarray):
             return cast(self.X[index if by_slice else np.asarray(index)], self.dtype)
         # Several times faster than indexing.
-        return self.X[index] if by_slice else self.X.index_select(0, index)
+        # A frame is ordered by columns, and products of few columns would round otherwise.
+        return self.X[index].contiguous() if by_slice else self.X.index_select(0, index)
 
     def pair(self, index: torch.Tensor | slice) -> tuple[Any, Any]:
         """Return rows as the network takes them, and the same as its clean, dense target.
