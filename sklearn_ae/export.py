@@ -26,7 +26,7 @@ from sklearn_ae._estimators._regressor import AutoencoderRegressor
 from sklearn_ae._estimators._sparse import SparseAutoencoder
 from sklearn_ae._estimators._tables import TableFeatures
 from sklearn_ae._estimators._vectorizer import NormalScores, TableVectorizer
-from sklearn_ae._estimators._vote import LikelihoodVote, log_likelihood
+from sklearn_ae._estimators._vote import FewLabelFolds, LikelihoodVote, log_likelihood
 from sklearn_ae._training._recipe import Recipe, SupervisedRecipe
 from sklearn_ae._training._trained import Trained
 from sklearn_ae.augmentations import ShiftAndFlip
@@ -45,7 +45,7 @@ _ESTIMATORS = (
     Autoencoder, SparseAutoencoder, DropoutAutoencoder, DenoisingAutoencoder, PatchFeatures,
     TableFeatures, TableVectorizer, NormalScores, NativeColumns, AutoencoderClassifier,
     AutoencoderRegressor, LabeledOnly, UnlabeledOnly, SemiSupervisedSplit, LabeledScorer,
-    LikelihoodVote, log_likelihood,
+    LikelihoodVote, FewLabelFolds, log_likelihood,
 )  # fmt: skip
 _PARTS = (
     GaussianNoise, Masking, RegionBlanking, SaltAndPepper, SwapNoise, KLDivergence, L1, L2,

@@ -98,6 +98,20 @@ def test_it_is_the_mean_of_its_members(trees, container):
     assert set(vote.predict(X)) == {"large", "small"}
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.parametrize("n_rare", [1, 2, 3])
+def test_a_class_may_have_a_few_labels_only(n_rare):
+    X, _ = table()
+    y = np.full(N, None, dtype=object)
+    y[:40], y[:n_rare] = "often", "seldom"
+    proba = make_table_vote(TREES["xgboost"], codes()).fit(X, y).predict_proba(X)
+    assert np.isfinite(proba).all()
+    # No class has a row for each of five folds.
+    y[:40] = [f"class {k % 16}" for k in range(40)]
+    proba = make_table_vote(TREES["xgboost"], codes()).fit(X, y).predict_proba(X)
+    assert proba.shape == (N, 16)
+
+
 def test_parts_are_set_and_searched_by_name():
     X, y = table()
     vote = make_table_vote(TREES["xgboost"], codes(), columns=False, weights=[2, 1])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
-from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -18,6 +20,8 @@ from sklearn_ae.semi_supervised import LabeledOnly
 
 # How much a likelihood counts that is lower by one nat a row.
 _SHARPNESS = 10
+# The probability that a label has at least, where it is scored.
+_LEAST = 1e-3
 
 
 @validate_params(
@@ -174,9 +178,27 @@ def _tuned_logistic():
         LogisticRegression(max_iter=1000),
         {"C": np.logspace(-3, 0, 7)},
         scoring=log_likelihood,
-        # Not stratified: that warns of every class of fewer rows than folds.
-        cv=KFold(5, shuffle=True, random_state=0),
+        cv=FewLabelFolds(),
+        # Of a part in which one class is left.
+        error_score=np.log(_LEAST),
     )
+
+
+class FewLabelFolds(BaseEstimator):
+    """Five folds, stratified where a class has a label for each, without a word on the others."""
+
+    def split(self, X, y, groups=None):
+        """Return the indices of each training and test part."""
+        n_folds = self.get_n_splits(X, y)
+        stratifies = np.unique(y, return_counts=True)[1].max() >= n_folds
+        kind = StratifiedKFold if stratifies else KFold
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return iter([*kind(n_folds, shuffle=True, random_state=0).split(X, y)])
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        """Count the folds."""
+        return 5 if y is None else min(5, len(y))
 
 
 def log_likelihood(estimator, X, y):
@@ -184,7 +206,7 @@ def log_likelihood(estimator, X, y):
     proba = np.column_stack([estimator.predict_proba(X), np.zeros(len(y))])
     column = {label: k for k, label in enumerate(estimator.classes_.tolist())}
     places = [column.get(label, -1) for label in np.asarray(y).tolist()]
-    return float(np.log(proba[np.arange(len(y)), places].clip(1e-3)).mean())
+    return float(np.log(proba[np.arange(len(y)), places].clip(_LEAST)).mean())
 
 
 def _only(part):
