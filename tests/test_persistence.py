@@ -32,13 +32,19 @@ from sklearn_ae import (
     PatchFeatures,
     SparseAutoencoder,
     TableFeatures,
+    make_table_vote,
 )
 from sklearn_ae._training._trained import Trained
 from sklearn_ae.augmentations import ShiftAndFlip
 from sklearn_ae.corruptions import GaussianNoise, Masking, RegionBlanking, SaltAndPepper, SwapNoise
 from sklearn_ae.modules import ConvEncoder, TopK
 from sklearn_ae.penalties import L1, L2, KLDivergence
-from sklearn_ae.semi_supervised import LabeledOnly, SemiSupervisedSplit, labeled_scorer
+from sklearn_ae.semi_supervised import (
+    LabeledOnly,
+    SemiSupervisedSplit,
+    UnlabeledOnly,
+    labeled_scorer,
+)
 
 SMALL = {"n_components": 6, "max_epochs": 2, "random_state": 0}
 PATCHES = PatchFeatures(
@@ -160,8 +166,14 @@ def test_every_name_that_skops_is_told_to_trust_is_needed_and_ours(data):
     asked |= set(sio.get_untrusted_types(data=sio.dumps(pipe)))
     cv, scoring = SemiSupervisedSplit(3), labeled_scorer("accuracy")
     search = GridSearchCV(LabeledOnly(LogisticRegression()), {}, cv=cv, scoring=scoring)
-    names = sio.get_untrusted_types(data=sio.dumps(search))
-    asked |= {name for name in names if not name.startswith("sklearn.")}
+    pretrained = UnlabeledOnly(MinMaxScaler())
+    vote = make_table_vote(XGBClassifier(n_estimators=2), ESTIMATORS["tables"])
+    vote.fit(X, y)
+    for made in (search, pretrained, vote):
+        names = sio.get_untrusted_types(data=sio.dumps(made))
+        asked |= {name for name in names if name.startswith("sklearn_ae.")}
+    loaded = sio.loads(sio.dumps(vote), trusted=[*names, *SKOPS_TRUSTED])
+    assert_array_equal(loaded.predict_proba(X), vote.predict_proba(X))
     assert sorted(SKOPS_TRUSTED) == sorted(asked)
     assert all(name.startswith("sklearn_ae.") for name in SKOPS_TRUSTED)
 
