@@ -67,7 +67,7 @@ for name, model in models.items():
 # %%
 # The network behind the codes has learned what goes with what, so it fills gaps.
 
-features = models["vote"]["features"]["codes"].transformer_
+features = models["vote"]["features"].named_transformers_["codes"].transformer_
 gaps = table.index[table["Income"].isna()][:4]
 print(table.loc[gaps, ["Seniority", "Age", "Job", "Price", "Income"]])
 print(features.impute(table.loc[gaps])[["Income", "Assets", "Job"]])

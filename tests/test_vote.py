@@ -124,7 +124,7 @@ def test_parts_are_set_and_searched_by_name():
     best = search.best_estimator_
     assert best["vote"].estimator_.estimators_[0]["model"].max_depth == 2
     assert len(best["vote"].estimator_.estimators_) == 2
-    assert best["features"]["codes"].autoencoder_.n_components == 4
+    assert best["features"].named_transformers_["codes"].autoencoder_.n_components == 4
     assert search.best_score_ > 0.7
 
 

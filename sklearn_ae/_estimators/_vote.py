@@ -10,7 +10,7 @@ from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_ae._estimators._native import NativeColumns
@@ -76,9 +76,10 @@ def make_table_vote(
     Returns
     -------
     vote : Pipeline
-        A :class:`~sklearn.pipeline.FeatureUnion` named ``features``, of ``native``, ``codes`` and
-        ``columns``, and behind it a :class:`~sklearn_ae.semi_supervised.LabeledOnly` named ``vote``
-        around a soft :class:`~sklearn.ensemble.VotingClassifier` or a
+        A :class:`~sklearn.compose.ColumnTransformer` named ``features``, of ``native``, ``codes``
+        and ``columns``, each of all columns, and behind it a
+        :class:`~sklearn_ae.semi_supervised.LabeledOnly` named ``vote`` around a soft
+        :class:`~sklearn.ensemble.VotingClassifier` or a
         :class:`~sklearn.ensemble.VotingRegressor` of ``trees``, ``codes`` and ``columns``,
         pipelines whose last steps are named ``model``.
 
@@ -123,16 +124,18 @@ def make_table_vote(
         trees = clone(trees).set_params(enable_categorical=True)
     if linear is None:
         linear = _tuned_logistic() if classifies else RidgeCV(np.logspace(-2, 6, 17))
+    # A file of skops holds no FeatureUnion of frames.
+    every = slice(0, None)
     parts = [
-        ("native", NativeColumns()),
-        ("codes", TableFeatures() if features is None else features),
+        ("native", NativeColumns(), every),
+        ("codes", TableFeatures() if features is None else features, every),
     ]
     voters = [
         ("trees", Pipeline([("columns", _only("native")), ("model", trees)])),
         ("codes", _scaled("codes", linear)),
     ]
     if columns:
-        parts.append(("columns", TableFeatures("passthrough")))
+        parts.append(("columns", TableFeatures("passthrough"), every))
         voters.append(("columns", _scaled("columns", clone(linear))))
     vote = (
         LikelihoodVote(voters, voting="soft", weights=weights)
@@ -142,7 +145,7 @@ def make_table_vote(
     return Pipeline(
         [
             # A frame, so that each voter finds its part by the names.
-            ("features", FeatureUnion(parts).set_output(transform="pandas")),
+            ("features", ColumnTransformer(parts).set_output(transform="pandas")),
             ("vote", LabeledOnly(vote, unlabeled=unlabeled)),
         ]
     )
