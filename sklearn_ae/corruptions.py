@@ -10,6 +10,7 @@ corruption          meaning of ``corruption_level``                range
 ``Masking``         share of the entries that are blanked          [0, 1]
 ``SaltAndPepper``   share of the entries set to a column's extreme [0, 1]
 ``SwapNoise``       share of the entries (or groups) replaced      [0, 1]
+``Gaps``            share of the entries (or groups) taken away    [0, 1]
 ``RegionBlanking``  share of the image's area that is blanked      [0, 1]
 =================== ============================================== ============
 """
@@ -31,6 +32,7 @@ from sklearn_ae.modules._masks import random_mask
 
 __all__ = [
     "Corruption",
+    "Gaps",
     "GaussianNoise",
     "Masking",
     "RegionBlanking",
@@ -246,7 +248,85 @@ class SaltAndPepper(Corruption):
         return torch.where(draw >= 1 - level / 2, self.high_.to(X), X)
 
 
-class SwapNoise(Corruption):
+class _Grouped(Corruption):
+    """A corruption of columns that go together, each group as one."""
+
+    def __init__(self, groups: Sequence[Sequence[int | str]] | None = None) -> None:
+        self.groups = groups
+
+    def prepare(self, rows: Any) -> Self:
+        """Find the columns of the groups.
+
+        Parameters
+        ----------
+        rows : Rows
+            The training data.
+
+        Returns
+        -------
+        self : Corruption
+            The corruption itself.
+        """
+        if self.groups is not None:
+            first = torch.arange(rows.n_features, device=rows.device)
+            for group in filter(None, self._checked_groups(rows)):
+                first[group] = group[0]
+            firsts, self.group_of_column_ = first.unique(return_inverse=True)
+            self.n_groups_ = len(firsts)
+        return self
+
+    def _shape_of_draws(self, X: torch.Tensor) -> tuple[int, ...]:
+        """Return the shape of a batch with a column for each group."""
+        if self.groups is None:
+            return tuple(X.shape)
+        if not hasattr(self, "n_groups_"):
+            self.prepare(_Columns(X.shape[-1], X.device))
+        return (*X.shape[:-1], self.n_groups_)
+
+    def _by_column(self, drawn: torch.Tensor) -> torch.Tensor:
+        """Return for each column what was drawn for its group."""
+        return drawn if self.groups is None else drawn[..., self.group_of_column_.to(drawn.device)]
+
+    def _checked_groups(self, rows: Any) -> list[list[int]]:
+        """Return the groups as indices of columns, and refuse what names none or one twice."""
+        given: Any = self.groups
+        n_features, names = rows.n_features, rows.feature_names
+        message = (
+            f"{type(self).__name__}(groups={self.groups!r}) must be a sequence of sequences, all "
+            f"of column indices from 0 to {n_features - 1} or all of column names, each at most "
+            f"once, since the autoencoder gets {n_features} features"
+            f"{' without names' if names is None else ''}"
+        )
+        try:
+            groups = list(map(_columns, given))
+        except TypeError as error:
+            raise ValueError(f"{message}.") from error
+        counts = Counter(column for group in groups for column in group)
+        by_name = names is not None and all(isinstance(column, str) for column in counts)
+        known = list(names if by_name else range(n_features))
+        times = Counter(known)
+        wrong = [column for column, n in counts.items() if n > 1 or times[column] != 1]
+        if wrong:
+            raise ValueError(f"{message}; it can't hold {wrong}.")
+        number = {column: k for k, column in enumerate(known)}
+        return [[number[column] for column in group] for group in groups]
+
+
+class _Columns(NamedTuple):
+    """What groups are prepared on where no autoencoder does it: columns without names."""
+
+    n_features: int
+    device: torch.device
+    feature_names: None = None
+
+
+def _columns(group: Any) -> list[int | str]:
+    if isinstance(group, str):
+        raise TypeError("A name alone is no group.")
+    return [str(column) if isinstance(column, str) else index(column) for column in group]
+
+
+class SwapNoise(_Grouped):
     """Replace random entries by the same column of another row of the batch.
 
     A donor row is drawn for every entry that is replaced, so each column keeps its own
@@ -282,11 +362,65 @@ class SwapNoise(Corruption):
             [1., 0., 3.]], dtype=torch.float64)
     """
 
-    def __init__(self, groups: Sequence[Sequence[int | str]] | None = None) -> None:
-        self.groups = groups
+    def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
+        """Corrupt a batch, as in :class:`Corruption`."""
+        n_rows = X.shape[-2]
+        shape = self._shape_of_draws(X)
+        if n_rows == 1:
+            return X
+        swapped = random_mask(shape, level, generator)
+        shift = torch.randint(1, n_rows, shape, generator=generator, device=X.device)
+        row = torch.arange(n_rows, device=X.device).unsqueeze(-1)
+        donor = torch.where(swapped, (row + shift) % n_rows, row)
+        return X.gather(-2, self._by_column(donor))
+
+
+class Gaps(_Grouped):
+    """Take random entries away as if they were missing, and from each row what another row misses.
+
+    So a network learns to fill gaps, those too that come together because one instrument failed or
+    one question was not asked. Made for tables whose gaps were filled.
+
+    Parameters
+    ----------
+    groups : sequence of sequence of int, or of sequence of str, default=None
+        Columns that go together, given as for :class:`SwapNoise`: those that encode one category,
+        or a number and the mark of its gaps. With ``None`` every column goes alone.
+
+    fill : array-like of shape (n_features,), default=None
+        A row without any value: a group that equals it is a gap. With ``None`` what is taken away
+        becomes zero, and rows have no gaps of their own.
+
+    See Also
+    --------
+    Masking : Blanks single entries.
+    SwapNoise : Fills in values that do occur in the column.
+
+    Notes
+    -----
+    ``corruption_level`` is the share that is taken away at random. The gaps of the other row, the
+    same number of places further down the batch for all, come on top.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn_ae.corruptions import Gaps
+    >>> gaps = Gaps(groups=[[0, 1], [2, 3]], fill=[0, 1, 0, 1])
+    >>> gaps(torch.tensor([[5.0, 0.0, 0.0, 1.0], [7.0, 0.0, 8.0, 0.0]]), 0, torch.Generator())
+    tensor([[5., 0., 0., 1.],
+            [7., 0., 0., 1.]])
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {"fill": ["array-like", None]}
+
+    def __init__(
+        self, groups: Sequence[Sequence[int | str]] | None = None, fill: Any = None
+    ) -> None:
+        super().__init__(groups)
+        self.fill = fill
 
     def prepare(self, rows: Any) -> Self:
-        """Find the columns of the groups.
+        """Find the columns of the groups, and check what fills them.
 
         Parameters
         ----------
@@ -295,69 +429,37 @@ class SwapNoise(Corruption):
 
         Returns
         -------
-        self : SwapNoise
+        self : Gaps
             The corruption itself.
         """
-        if self.groups is not None:
-            first = torch.arange(rows.n_features, device=rows.device)
-            for group in filter(None, self._checked_groups(rows)):
-                first[group] = group[0]
-            firsts, self.group_of_column_ = first.unique(return_inverse=True)
-            self.n_groups_ = len(firsts)
-        return self
+        if self.fill is not None:
+            self.fill_ = torch.as_tensor(self.fill, device=rows.device)
+            if self.fill_.shape != (rows.n_features,):
+                raise ValueError(
+                    f"Gaps(fill={self.fill!r}) must hold a number for each of the "
+                    f"{rows.n_features} features that the autoencoder gets."
+                )
+        return super().prepare(rows)
 
     def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
         """Corrupt a batch, as in :class:`Corruption`."""
-        n_rows, n_features = X.shape[-2:]
-        if self.groups is not None and not hasattr(self, "n_groups_"):
-            self.prepare(_Columns(n_features, X.device))
-        if n_rows == 1:
-            return X
-        shape = (*X.shape[:-1], n_features if self.groups is None else self.n_groups_)
-        swapped = random_mask(shape, level, generator)
-        shift = torch.randint(1, n_rows, shape, generator=generator, device=X.device)
-        row = torch.arange(n_rows, device=X.device).unsqueeze(-1)
-        donor = torch.where(swapped, (row + shift) % n_rows, row)
-        if self.groups is not None:
-            donor = donor[..., self.group_of_column_.to(X.device)]
-        return X.gather(-2, donor)
+        n_rows = X.shape[-2]
+        taken = random_mask(self._shape_of_draws(X), level, generator)
+        if self.fill is None:
+            return X.masked_fill_(self._by_column(taken), 0)
+        fill = getattr(self, "fill_", torch.as_tensor(self.fill)).to(X)
+        if n_rows > 1:
+            shift = torch.randint(1, n_rows, (1,), generator=generator, device=X.device)
+            other = (torch.arange(n_rows, device=X.device) + shift) % n_rows
+            taken |= ~self._any_of_group(torch.ne(X, fill)).index_select(-2, other)
+        return torch.where(self._by_column(taken), fill, X)
 
-    def _checked_groups(self, rows: Any) -> list[list[int]]:
-        """Return the groups as indices of columns, and refuse what names none or one twice."""
-        given: Any = self.groups
-        n_features, names = rows.n_features, rows.feature_names
-        message = (
-            f"SwapNoise(groups={self.groups!r}) must be a sequence of sequences, all of column "
-            f"indices from 0 to {n_features - 1} or all of column names, each at most once, since "
-            f"the autoencoder gets {n_features} features{' without names' if names is None else ''}"
-        )
-        try:
-            groups = list(map(_columns, given))
-        except TypeError as error:
-            raise ValueError(f"{message}.") from error
-        counts = Counter(column for group in groups for column in group)
-        by_name = names is not None and all(isinstance(column, str) for column in counts)
-        known = list(names if by_name else range(n_features))
-        times = Counter(known)
-        wrong = [column for column, n in counts.items() if n > 1 or times[column] != 1]
-        if wrong:
-            raise ValueError(f"{message}; it can't hold {wrong}.")
-        number = {column: k for k, column in enumerate(known)}
-        return [[number[column] for column in group] for group in groups]
-
-
-class _Columns(NamedTuple):
-    """What groups are prepared on where no autoencoder does it: columns without names."""
-
-    n_features: int
-    device: torch.device
-    feature_names: None = None
-
-
-def _columns(group: Any) -> list[int | str]:
-    if isinstance(group, str):
-        raise TypeError("A name alone is no group.")
-    return [str(column) if isinstance(column, str) else index(column) for column in group]
+    def _any_of_group(self, marks: torch.Tensor) -> torch.Tensor:
+        """Return for each group whether any of its columns is marked."""
+        if self.groups is None:
+            return marks
+        counts = torch.zeros((*marks.shape[:-1], self.n_groups_), device=marks.device)
+        return counts.index_add_(-1, self.group_of_column_.to(marks.device), marks.float()) > 0
 
 
 class RegionBlanking(Corruption):

@@ -30,7 +30,14 @@ from sklearn_ae._estimators._vote import FewLabelFolds, LikelihoodVote, log_like
 from sklearn_ae._training._recipe import Recipe, SupervisedRecipe
 from sklearn_ae._training._trained import Trained
 from sklearn_ae.augmentations import ShiftAndFlip
-from sklearn_ae.corruptions import GaussianNoise, Masking, RegionBlanking, SaltAndPepper, SwapNoise
+from sklearn_ae.corruptions import (
+    Gaps,
+    GaussianNoise,
+    Masking,
+    RegionBlanking,
+    SaltAndPepper,
+    SwapNoise,
+)
 from sklearn_ae.modules import ConvEncoder, TopK
 from sklearn_ae.modules._architecture import Architecture
 from sklearn_ae.modules._patch import PatchArchitecture
@@ -48,7 +55,7 @@ _ESTIMATORS = (
     LikelihoodVote, FewLabelFolds, log_likelihood,
 )  # fmt: skip
 _PARTS = (
-    GaussianNoise, Masking, RegionBlanking, SaltAndPepper, SwapNoise, KLDivergence, L1, L2,
+    Gaps, GaussianNoise, Masking, RegionBlanking, SaltAndPepper, SwapNoise, KLDivergence, L1, L2,
     ConvEncoder, TopK, ShiftAndFlip,
 )  # fmt: skip
 _STATE = (Architecture, FineTunedArchitecture, PatchArchitecture, Recipe, SupervisedRecipe, Trained)

@@ -30,7 +30,14 @@ from torch import nn
 
 from sklearn_ae import Autoencoder, DenoisingAutoencoder, DivergenceError, SparseAutoencoder
 from sklearn_ae._compute import _inference
-from sklearn_ae.corruptions import GaussianNoise, Masking, RegionBlanking, SaltAndPepper, SwapNoise
+from sklearn_ae.corruptions import (
+    Gaps,
+    GaussianNoise,
+    Masking,
+    RegionBlanking,
+    SaltAndPepper,
+    SwapNoise,
+)
 from sklearn_ae.modules import TopK
 from sklearn_ae.modules._activations import ACTIVATIONS
 from sklearn_ae.penalties import L1, KLDivergence
@@ -55,6 +62,7 @@ KINDS = {
 
 CORRUPTIONS = [GaussianNoise(), Masking(), Masking(fill="mean"), SaltAndPepper(), SwapNoise()]
 CORRUPTIONS += [SwapNoise(groups=[[0, 1], [4, 2, 7]]), RegionBlanking(image_shape=(2, 4))]
+CORRUPTIONS += [Gaps(), Gaps(groups=[[0, 1]], fill=[0.5] * 8)]
 
 
 class Doubling:
@@ -459,6 +467,7 @@ BAD_PARAMETERS = [
     *bad("corruption", [(2, 2, 3)], "image_shape", "12 ", "8 features", part=RegionBlanking),
     *bad("corruption", [[[0, 8]], [[-1, 0]], [[3, 3]], [[0, 1], [1, 2]]], *GROUPS, part=SwapNoise),
     *bad("corruption", [[0, 1], [[0.5]], [["a"]], [[None]], 3, "ab"], *GROUPS, part=SwapNoise),
+    *bad("corruption", [[0.0], 3.0, [[0.0] * 8]], "fill", "8", part=lambda v: Gaps(fill=v)),
     # What parts of the user return.
     *bad("penalty", [lambda h: h.abs().sum(-1), lambda h: 3.0], "penalty", "one number", got=NAME),
     *bad("penalty", [lambda codes: codes.sum() * torch.nan], "penalty", "finite", got=NAME),

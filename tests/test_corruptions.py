@@ -19,6 +19,7 @@ from sklearn_ae.augmentations import ShiftAndFlip
 from sklearn_ae.corruptions import (
     CORRUPTIONS,
     Corruption,
+    Gaps,
     GaussianNoise,
     Masking,
     RegionBlanking,
@@ -36,13 +37,15 @@ PARTS = {
     "salt_and_pepper": SaltAndPepper(),
     "swap": SwapNoise(),
     "swap groups": SwapNoise(groups=[[0, 3, 5], (11, 1)]),
+    "gaps": Gaps(),
+    "gaps groups": Gaps(groups=[[0, 3, 5], (11, 1)], fill=[0.0] * N_FEATURES),
     "region": RegionBlanking(image_shape=(3, 4)),
     "region channels": RegionBlanking(image_shape=(2, 2, 3)),
 }
 
 each_part = pytest.mark.parametrize("name", PARTS)
 # Those that change each entry by itself, with probability `level`.
-BY_ENTRY = ["masking", "masking mean", "salt_and_pepper", "swap"]
+BY_ENTRY = ["masking", "masking mean", "salt_and_pepper", "swap", "gaps"]
 
 
 def generator(seed=0):
@@ -112,7 +115,7 @@ def test_a_part_is_a_small_estimator_that_leaves_x_and_the_dtype(X, name):
     for given in (sparse.csr_array(X.numpy()), X.clone()):
         assert part.prepare(rows_of(given)) is part
         assert_array_equal(given.toarray() if sparse.issparse(given) else given, X)
-    if name not in ("masking mean", "salt_and_pepper", "swap groups"):
+    if name not in ("masking mean", "salt_and_pepper", "swap groups", "gaps groups"):
         # Nothing is learned where it is not needed.
         assert vars(part) == part.get_params()
     shapes = {(1, 12): torch.float32, (3, 5, 12): torch.float64, (2, 1, 12): torch.float32}
@@ -203,6 +206,30 @@ def test_swap_noise_moves_groups_together(X):
     assert np.abs(correlations).max() < 5 / math.sqrt(N_ROWS)
     both = (donor[:, 0] != own[:, 0]) & (donor[:, 11] != own[:, 0])
     assert (donor[both, 0] == donor[both, 11]).double().mean() < 0.1
+
+
+def test_gaps_take_groups_away_and_what_another_row_misses(X):
+    groups, fill = [[0, 3, 5], (11, 1)], [-1.0 - column for column in range(N_FEATURES)]
+    missing = torch.zeros(X.shape, dtype=torch.bool)
+    missing[40:80, groups[0]] = missing[60:90, 2] = True
+    X = torch.where(missing, torch.tensor(fill).double(), X)
+    # A part of a group alone is no gap.
+    X[200:240, 1] = fill[1]
+    result = corrupted(Gaps(groups, fill), X, 0.0)
+    shifts = [
+        k for k in range(1, N_ROWS)
+        if torch.equal(result, torch.where(missing.roll(-k, 0), torch.tensor(fill).double(), X))
+    ]  # fmt: skip
+    assert len(shifts) == 1
+    # Others are taken at random on top.
+    more = corrupted(Gaps(groups, np.array(fill)), X, 0.3)
+    taken = more == torch.tensor(fill)
+    assert torch.equal(more[~taken], X[~taken])
+    assert torch.equal(taken[:, 0], taken[:, [0, 3, 5]].all(dim=1))
+    assert torch.equal(taken[:, 11], taken[:, [11, 1]].all(dim=1))
+    assert_share(taken[:, [4, 6, 7, 8, 9, 10, 11]], 0.3)
+    # Of one row there is no other.
+    assert torch.equal(corrupted(Gaps(groups, fill), X[:1], 0.0), X[:1])
 
 
 @pytest.mark.parametrize(
@@ -323,6 +350,7 @@ def test_region_blanking_blanks_all_channels():
         (RegionBlanking((2, 2, 2)), "image_shape=.*8 entries.*12 features"),
         *((RegionBlanking(shape), r"image_shape=.*\(height, width\)")
           for shape in [(12,), (1, 1, 3, 4), (0, 12), (1.5, 8)]),
+        (Gaps(fill=[0.0]), r"Gaps\(fill=\[0.0\]\) must .* 12 features"),
         *((SwapNoise(groups), "groups=.*from 0 to 11.*12 features")
           for groups in [[[0, 12]], [[-1]], [[0, 1], [1]], [[2, 2]], [0, 1], [["a"]]]),
     ],
@@ -375,7 +403,7 @@ def test_the_contract(X):
     assert [type(part()) for part in CORRUPTIONS.values()] == parts
     assert list(CORRUPTIONS) == ["gaussian", "masking", "salt_and_pepper", "swap"]
     assert GaussianNoise.max_level == math.inf
-    for part in (Masking, SaltAndPepper, SwapNoise, RegionBlanking):
+    for part in (Masking, SaltAndPepper, SwapNoise, Gaps, RegionBlanking):
         assert part.max_level == 1
     with pytest.raises(NotImplementedError, match="Corruption must define __call__"):
         Corruption()(X, 0.5, generator())

@@ -17,7 +17,7 @@ from sklearn_ae._compute import _rows
 from sklearn_ae._compute._inference import apply_in_batches
 from sklearn_ae._compute._runtime import resolve_device
 from sklearn_ae.augmentations import ShiftAndFlip
-from sklearn_ae.corruptions import Masking, RegionBlanking, SwapNoise
+from sklearn_ae.corruptions import Gaps, Masking, RegionBlanking, SwapNoise
 from sklearn_ae.modules import ConvEncoder, TopK
 
 pytestmark = pytest.mark.filterwarnings("ignore:(All .* codes|.* components are zero|max_epochs)")
@@ -44,7 +44,8 @@ def tuned(autoencoder, cls=ae.AutoencoderClassifier, **params):
 
 
 NAMED = ("masking", "swap", "gaussian", "salt_and_pepper")
-CORRUPTIONS = [*NAMED, Masking("mean"), SwapNoise([[0, 1]]), RegionBlanking(SHAPE)]
+CORRUPTIONS = [*NAMED, Masking("mean"), SwapNoise([[0, 1]]), Gaps([[0, 1]], [0.0] * 36)]
+CORRUPTIONS += [RegionBlanking(SHAPE)]
 NOISY = {str(c): small(ae.DenoisingAutoencoder, corruption=c) for c in CORRUPTIONS}
 AUGMENTED = {"augmentation": ShiftAndFlip(SHAPE), "reconstruction_weight": 0.5}
 # Masks are not drawn as on the CPU.
@@ -55,6 +56,7 @@ MASKED = [
     "swap",
     str(CORRUPTIONS[4]),
     str(CORRUPTIONS[5]),
+    str(CORRUPTIONS[6]),
     "noisy",
 ]
 ALL = NOISY | {

@@ -36,7 +36,14 @@ from sklearn_ae import (
 )
 from sklearn_ae._training._trained import Trained
 from sklearn_ae.augmentations import ShiftAndFlip
-from sklearn_ae.corruptions import GaussianNoise, Masking, RegionBlanking, SaltAndPepper, SwapNoise
+from sklearn_ae.corruptions import (
+    Gaps,
+    GaussianNoise,
+    Masking,
+    RegionBlanking,
+    SaltAndPepper,
+    SwapNoise,
+)
 from sklearn_ae.modules import ConvEncoder, TopK
 from sklearn_ae.penalties import L1, L2, KLDivergence
 from sklearn_ae.semi_supervised import (
@@ -67,6 +74,7 @@ ESTIMATORS = {
     "gaussian": DenoisingAutoencoder(**SMALL, corruption=GaussianNoise()),
     "extremes": DenoisingAutoencoder(**SMALL, corruption=SaltAndPepper()),
     "groups": DenoisingAutoencoder(**SMALL, corruption=SwapNoise(groups=[[0, 1], (2, 3)])),
+    "gaps": DenoisingAutoencoder(**SMALL, corruption=Gaps([[0, 1]], fill=np.zeros(6))),
     "conv": CONV,
     "patches": PATCHES,
     "frozen patches": PatchFeatures(

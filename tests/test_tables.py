@@ -178,6 +178,19 @@ def test_equal_numbers_share_the_middle_of_their_ranks():
     assert_allclose(tables.reconstruct(many), many, rtol=1e-9)
 
 
+def test_what_becomes_of_a_column_is_taken_away_together():
+    X = in_pandas()[["number", "text", "category", "constant"]]
+    tables = TableFeatures(small(corruption="masking")).fit(X)
+    gaps = tables.autoencoder_.corruption
+    assert gaps.groups == [[0, 1], [2, 3, 4], [5, 6, 7], [8]]
+    nothing = X[:1].assign(number=np.nan, text=None, category=None, constant=np.nan)
+    assert_array_equal(tables.vectorizer_.transform(nothing), [gaps.fill])
+    numbers = make_column_transformer((StandardScaler(), ["constant"]))
+    tables = TableFeatures(small(corruption="masking"), vectorizer=numbers).fit(X)
+    assert tables.autoencoder_.corruption.groups == [[0]]
+    assert tables.autoencoder_.corruption.fill is None
+
+
 @pytest.mark.parametrize("params", [{}, {"loss": "huber"}, {"early_stopping": True}], ids=str)
 def test_what_is_masked_is_left_out_of_the_loss(params, X):
     masked = np.ma.array(X, mask=np.random.RandomState(1).uniform(size=X.shape) < 0.3)
@@ -274,8 +287,8 @@ def test_the_default_autoencoder_takes_more_epochs_on_small_tables(monkeypatch):
 
 def test_a_frozen_autoencoder_is_used_as_it_is_and_an_own_corruption_kept():
     X = in_pandas()
-    tables = TableFeatures(small(corruption="masking", random_state=5)).fit(X)
-    assert tables.autoencoder_.corruption == "masking"
+    tables = TableFeatures(small(corruption="gaussian", random_state=5)).fit(X)
+    assert tables.autoencoder_.corruption == "gaussian"
     again = TableFeatures(FrozenEstimator(tables.autoencoder_)).fit(X)
     assert again.autoencoder_.estimator is tables.autoencoder_
     assert_array_equal(again.transform(X), tables.transform(X))

@@ -29,7 +29,7 @@ from sklearn_ae._sklearn._compat import (
     check_feature_names_in,
     fit_context,
 )
-from sklearn_ae.corruptions import SwapNoise
+from sklearn_ae.corruptions import Gaps, SwapNoise
 
 # Rows that the default autoencoder is trained on, each counted as often as it is, and its epochs.
 _N_ROWS = 100_000
@@ -40,8 +40,9 @@ def _default(n_rows):
     return DenoisingAutoencoder(
         256,
         hidden_layer_sizes=(256, 256),
-        corruption="swap",
+        corruption="masking",
         corruption_level=0.2,
+        learning_rate=2e-3,
         max_epochs=int(np.clip(math.ceil(_N_ROWS / n_rows), *_EPOCHS)),
         features="all",
     )
@@ -61,24 +62,25 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
 
     A frame is taken as it is: numbers and dates are replaced by their normal scores, that is by
     rank, categories by one column each, rare ones together; gaps become zeros, the middle of
-    numbers, and are marked. A denoising autoencoder learns from that, by values that are swapped
-    between rows, all columns of a category together. What was never observed is left out of its
-    loss.
+    numbers, and are marked. A denoising autoencoder learns from that, by values that are taken
+    away: some at random, all that a column became together, and those that another row misses. What
+    was never observed is left out of its loss.
 
     Parameters
     ----------
     autoencoder : Autoencoder or one of its variants, "passthrough" or None, default=None
         The autoencoder that is cloned and fitted on the vectorized rows; None is
-        ``DenoisingAutoencoder(256, hidden_layer_sizes=(256, 256), corruption="swap",
-        corruption_level=0.2, features="all")`` with as many epochs as make 100,000 rows, at least
-        10 and at most 1,000; a grid over ``autoencoder__...`` needs one to be given. Under
-        ``corruption="swap"`` the columns that a column of X became are swapped together. A fitted
-        one in a :class:`~sklearn.frozen.FrozenEstimator` is used as it is. "passthrough" gives
-        the vectorized rows themselves: the same columns for a model to be compared with.
+        ``DenoisingAutoencoder(256, hidden_layer_sizes=(256, 256), corruption="masking",
+        corruption_level=0.2, learning_rate=2e-3, features="all")`` with as many epochs as make
+        100,000 rows, at least 10 and at most 1,000; a grid over ``autoencoder__...`` needs one to
+        be given. The columns that a column of X became go together under ``corruption="swap"`` and
+        under ``"masking"``, which stands for :class:`~sklearn_ae.corruptions.Gaps` here. A fitted
+        one in a :class:`~sklearn.frozen.FrozenEstimator` is used as it is. "passthrough" gives the
+        vectorized rows themselves: the same columns for a model to be compared with.
 
     vectorizer : transformer, default=None
         What turns X into finite numbers of about unit scale. Columns that it names as one of X, or
-        as that with ``_`` and more behind it, are swapped together, and gaps are its own affair.
+        as that with ``_`` and more behind it, go together, and gaps are its own affair.
         None is what is said above: normal scores, scaled to unit variance, of numbers and dates,
         equal ones at the middle of their ranks, one column for each category of at least 5 rows,
         50 a column at most (``OneHotEncoder``), and one for the gaps of each column that has any
@@ -110,7 +112,7 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
     See Also
     --------
     DenoisingAutoencoder : The autoencoder inside by default.
-    sklearn_ae.corruptions.SwapNoise : The corruption.
+    sklearn_ae.corruptions.Gaps : The corruption.
     sklearn.impute.IterativeImputer : Fills gaps by regression of one column on the others.
 
     Notes
@@ -133,8 +135,8 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
     >>> import pandas as pd
     >>> from sklearn_ae import DenoisingAutoencoder, TableFeatures
     >>> X = pd.DataFrame({"city": ["Oslo", "Rome", None] * 20, "rooms": [1, 3, None] * 20})
-    >>> swaps = DenoisingAutoencoder(8, corruption="swap", max_epochs=5)
-    >>> tables = TableFeatures(swaps, random_state=0).set_output(transform="pandas")
+    >>> small = DenoisingAutoencoder(8, max_epochs=5)
+    >>> tables = TableFeatures(small, random_state=0).set_output(transform="pandas")
     >>> tables.fit_transform(X).columns[-1]
     'tablefeatures_7'
     >>> int(tables.impute(X).isna().sum().sum())
@@ -305,6 +307,9 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         trains = not (passes_through or isinstance(autoencoder, FrozenEstimator))
         if trains and autoencoder.corruption == "swap":
             autoencoder.set_params(corruption=SwapNoise(self._groups(vectorizer)))
+        elif trains and autoencoder.corruption == "masking":
+            gap = getattr(vectorizer, "gap_", None)
+            autoencoder.set_params(corruption=Gaps(self._groups(vectorizer), fill=gap))
         return autoencoder, rows, vectorizer
 
     def _finish(self, autoencoder, vectorizer):
