@@ -467,7 +467,8 @@ BAD_PARAMETERS = [
     *bad("corruption", [(2, 2, 3)], "image_shape", "12 ", "8 features", part=RegionBlanking),
     *bad("corruption", [[[0, 8]], [[-1, 0]], [[3, 3]], [[0, 1], [1, 2]]], *GROUPS, part=SwapNoise),
     *bad("corruption", [[0, 1], [[0.5]], [["a"]], [[None]], 3, "ab"], *GROUPS, part=SwapNoise),
-    *bad("corruption", [[0.0], 3.0, [[0.0] * 8]], "fill", "8", part=lambda v: Gaps(fill=v)),
+    *bad("corruption", [[0.0], [[0.0] * 8]], "fill", "8", part=lambda v: Gaps(fill=v)),
+    *bad("corruption", [3.0], "fill", "array-like", part=lambda v: Gaps(fill=v)),
     # What parts of the user return.
     *bad("penalty", [lambda h: h.abs().sum(-1), lambda h: 3.0], "penalty", "one number", got=NAME),
     *bad("penalty", [lambda codes: codes.sum() * torch.nan], "penalty", "finite", got=NAME),

@@ -232,6 +232,48 @@ def test_what_was_not_seen_in_fit_gives_finite_codes():
     assert_array_equal(tables.impute(new)["text"], ["new", "b", tables.impute(new)["text"].iloc[2]])
 
 
+def empty_columns(library):
+    """Yield columns of three gaps in types that hold no text, or not this one."""
+    if library is pd:
+        for dtype in ("float64", "Int64", "boolean", "datetime64[ns]", "string", object):
+            yield pd.Series([None] * 3, dtype=dtype)
+        yield pd.Series(pd.Categorical([None] * 3, categories=["c"]))
+    else:
+        for dtype in (pl.Float64, pl.Null, pl.Boolean, pl.String, pl.Enum(["c"])):
+            yield pl.Series([None] * 3, dtype=dtype)
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_a_batch_whose_text_is_all_missing_is_filled_whatever_its_type(library):
+    X = library.DataFrame({"text": ["long", "b", "b"] * 20, "number": range(60)})
+    tables = TableFeatures(small(max_epochs=2), random_state=0).fit(X)
+    for column in empty_columns(library):
+        batch = library.DataFrame({"text": column, "number": [1, 2, 3]})
+        filled = tables.impute(batch)
+        assert {*filled["text"]} <= {"long", "b"}
+        assert {*batch["text"].to_list()} != {*filled["text"]}
+        assert filled["number"].to_list() == [1, 2, 3]
+
+
+def test_arrays_of_text_come_back_untruncated():
+    X = np.array([["b", "long"], ["b", "long"], ["a", "s"]] * 20)
+    tables = TableFeatures(small(max_epochs=30), random_state=0).fit(X)
+    found = tables.reconstruct(np.array([["b", "s"], ["b", "l"]]))
+    assert found.dtype.kind == "U"
+    assert set(found[:, 1]) <= {"long", "s"}
+    assert_array_equal(tables.impute(np.full((1, 2), np.nan)), [["b", "long"]])
+    flags = X == "b"
+    assert TableFeatures(small(max_epochs=1)).fit(flags).reconstruct(flags).dtype == bool
+
+
+def test_a_default_autoencoder_has_no_parameters_to_set():
+    tables = TableFeatures()
+    with pytest.raises(ValueError, match=r"autoencoder__n_components can't be set.*TableFeatures"):
+        tables.set_params(autoencoder__n_components=3)
+    tables.set_params(autoencoder=DenoisingAutoencoder(), autoencoder__n_components=3)
+    assert tables.autoencoder.n_components == 3
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -128,6 +128,20 @@ def test_parts_are_set_and_searched_by_name():
     assert search.best_score_ > 0.7
 
 
+def test_the_vote_does_without_codes():
+    X, y = table()
+    vote = make_table_vote(TREES["hist"], codes())
+    vote.set_params(features__codes="drop", vote__estimator__codes="drop").fit(X, y)
+    assert len(vote.named_steps["vote"].estimator_.estimators_) == 2
+    assert_allclose(vote.predict_proba(X).sum(axis=1), 1)
+
+
+def test_one_class_is_refused_before_any_search():
+    X, y = table()
+    with pytest.raises(ValueError, match="one class; a vote needs two"):
+        make_table_vote(TREES["hist"], codes()).fit(X, np.where(y == "large", y, None))
+
+
 def test_a_regressor_votes_by_the_mean():
     X, _ = table()
     y = X["size"].fillna(1.0).to_numpy().copy()

@@ -47,6 +47,32 @@ class PortableMixin(DiagramMixin, CallbackSupportMixin):
             copied.encoder, copied.decoder = copy.deepcopy(tuple(parts))
         return copied
 
+    def set_params(self, **params):
+        """Set the parameters of this estimator.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters, those of what it holds by ``name__parameter``.
+
+        Returns
+        -------
+        self : object
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is unknown, or one of an autoencoder that is None.
+        """
+        inner = sorted(name for name in params if name.startswith("autoencoder__"))
+        if inner and params.get("autoencoder", getattr(self, "autoencoder", "")) is None:
+            raise ValueError(
+                f"{inner[0]} can't be set while autoencoder=None, which stands for a default that "
+                f"is made in fit: give {type(self).__name__} an autoencoder of its own."
+            )
+        return super().set_params(**params)
+
     def __copy__(self):
         # What __getstate__ gives is for pickles and deep copies only.
         copied = type(self).__new__(type(self))

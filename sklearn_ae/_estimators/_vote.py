@@ -54,7 +54,8 @@ def make_table_vote(
         members' probabilities are averaged, with a regressor their predictions.
 
     features : transformer, default=None
-        What makes codes of a table; None is ``TableFeatures()``.
+        What makes codes of a table; None is ``TableFeatures()``. ``TableFeatures(random_state=0)``
+        gives the same ones each time.
 
     linear : estimator, default=None
         What is fitted on standardized codes and on standardized columns; None is
@@ -87,6 +88,8 @@ def make_table_vote(
     ------
     TypeError
         If `trees` is neither classifier nor regressor.
+    ValueError
+        In :term:`fit`, if the labeled rows are of one class.
 
     See Also
     --------
@@ -99,7 +102,9 @@ def make_table_vote(
     Every part can be searched by its name, such as
     ``vote__estimator__trees__model__max_depth``, ``vote__estimator__weights`` and, for
     ``TableFeatures(DenoisingAutoencoder())`` as `features`,
-    ``features__codes__autoencoder__n_components``. It needs pandas.
+    ``features__codes__autoencoder__n_components``. Without codes it is
+    ``vote.set_params(features__codes="drop", vote__estimator__codes="drop")``. A search takes
+    ``cv=SemiSupervisedSplit(...)``; other splits score rows without a label. It needs pandas.
 
     Examples
     --------
@@ -158,6 +163,34 @@ class LikelihoodVote(VotingClassifier):
     of ten times what that falls short of the best one's. On most tables they hardly differ; where
     codes lose what the columns tell, or the other way round, one of them drops out.
     """
+
+    def fit(self, X, y, **fit_params):
+        """Fit the members.
+
+        Parameters
+        ----------
+        X : {array-like, dataframe} of shape (n_samples, n_features)
+            Labeled rows.
+
+        y : array-like of shape (n_samples,)
+            Their labels.
+
+        **fit_params : dict
+            Parameters of the members' `fit`.
+
+        Returns
+        -------
+        self : LikelihoodVote
+            The fitted vote.
+
+        Raises
+        ------
+        ValueError
+            If y holds one class only.
+        """
+        if len(np.unique(y)) < 2:
+            raise ValueError("The labeled rows of y are all of one class; a vote needs two.")
+        return super().fit(X, y, **fit_params)
 
     @property
     def _weights_not_none(self):

@@ -14,6 +14,7 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
     cross_val_score,
 )
+from sklearn.utils import get_tags
 
 from sklearn_ae._sklearn._compat import MissingValues, validate_params
 from sklearn_ae._sklearn._warnings import warn
@@ -31,7 +32,7 @@ class Comparison:
     """What :func:`compare` found.
 
     Printed, it is a table: the score of each estimator, what it gains over the first, the standard
-    error of that, and whether it is a difference.
+    error of that, whether it is a difference, and what it has to exceed to be one.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ class Comparison:
     >>> print(found)
     accuracy on 2 splits of 200 labeled rows, differences from linear:
       linear  0.775
-      vote    0.825  +0.050 ± 0.050  no difference
+      vote    0.825  +0.050 ± 0.050  no difference  (chance alone: ±0.100)
     """
 
     names: list[str]
@@ -109,12 +110,12 @@ class Comparison:
             f"{self.scoring} on {self.scores.shape[1]} splits of {self.n_labeled} labeled rows, "
             f"differences from {self.names[0]}:"
         ]
-        rows = zip(
-            self.names, self.scores, self.gains, self.standard_errors, self.verdicts, strict=True
-        )
-        for i, (name, scores, gain, error, verdict) in enumerate(rows):
-            paired = f"  {gain:+.3f} ± {error:.3f}  {verdict}" if i else ""
-            lines.append(f"  {name:{width}s}  {scores.mean():.3f}{paired}")
+        for i, name in enumerate(self.names):
+            line = f"  {name:{width}s}  {self.scores[i].mean():.3f}"
+            if i:
+                line += f"  {self.gains[i]:+.3f} ± {self.standard_errors[i]:.3f}"
+                line += f"  {self.verdicts[i]:13s}  (chance alone: ±{self.margins[i]:.3f})"
+            lines.append(line)
         return "\n".join(lines)
 
 
@@ -266,7 +267,8 @@ def compare(estimators, X, y, *, groups=None, cv=None, scoring=None, unlabeled="
 
 def _name_of_score(scoring, estimator):
     if scoring is None:
-        return "accuracy" if is_classifier(estimator) else "score"
+        known = {"classifier": "accuracy", "regressor": "r2"}
+        return known.get(get_tags(estimator).estimator_type, "score")
     if isinstance(scoring, str):
         return scoring
     return getattr(scoring, "__name__", repr(check_scoring(estimator, scoring)))
