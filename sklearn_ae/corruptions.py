@@ -388,8 +388,9 @@ class Gaps(_Grouped):
         or a number and the mark of its gaps. With ``None`` every column goes alone.
 
     fill : array-like of shape (n_features,), default=None
-        A row without any value: a group that equals it is a gap. With ``None`` what is taken away
-        becomes zero, and rows have no gaps of their own.
+        A row without any value, such as zeros and a one for each mark of a gap. A group that equals
+        it is a gap, unless all of it is zero, as a value may be too. With ``None`` what is taken
+        away becomes zero, and rows have no gaps of their own.
 
     See Also
     --------
@@ -451,7 +452,8 @@ class Gaps(_Grouped):
         if n_rows > 1:
             shift = torch.randint(1, n_rows, (1,), generator=generator, device=X.device)
             other = (torch.arange(n_rows, device=X.device) + shift) % n_rows
-            taken |= ~self._any_of_group(torch.ne(X, fill)).index_select(-2, other)
+            gaps = ~self._any_of_group(X != fill) & self._any_of_group(fill != 0)
+            taken |= gaps.index_select(-2, other)
         return torch.where(self._by_column(taken), fill, X)
 
     def _any_of_group(self, marks: torch.Tensor) -> torch.Tensor:
@@ -546,6 +548,7 @@ def _uniform(shape: Sequence[int], like: torch.Tensor, generator: torch.Generato
 
 
 CORRUPTIONS: dict[str, type[Corruption]] = {
+    "gaps": Gaps,
     "gaussian": GaussianNoise,
     "masking": Masking,
     "salt_and_pepper": SaltAndPepper,

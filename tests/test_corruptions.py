@@ -230,6 +230,9 @@ def test_gaps_take_groups_away_and_what_another_row_misses(X):
     assert_share(taken[:, [4, 6, 7, 8, 9, 10, 11]], 0.3)
     # Of one row there is no other.
     assert torch.equal(corrupted(Gaps(groups, fill), X[:1], 0.0), X[:1])
+    # A group whose fill is zero has no mark: its zeros are values.
+    X[:, :4] = 0
+    assert torch.equal(corrupted(Gaps([[0, 1], [2, 3]], [0.0] * N_FEATURES), X, 0.0), X)
 
 
 @pytest.mark.parametrize(
@@ -399,9 +402,9 @@ def test_statistics_of_sparse_data_are_those_of_dense(dtype, sign):
 
 
 def test_the_contract(X):
-    parts = [GaussianNoise, Masking, SaltAndPepper, SwapNoise]
+    parts = [Gaps, GaussianNoise, Masking, SaltAndPepper, SwapNoise]
     assert [type(part()) for part in CORRUPTIONS.values()] == parts
-    assert list(CORRUPTIONS) == ["gaussian", "masking", "salt_and_pepper", "swap"]
+    assert list(CORRUPTIONS) == ["gaps", "gaussian", "masking", "salt_and_pepper", "swap"]
     assert GaussianNoise.max_level == math.inf
     for part in (Masking, SaltAndPepper, SwapNoise, Gaps, RegionBlanking):
         assert part.max_level == 1

@@ -180,13 +180,13 @@ def test_equal_numbers_share_the_middle_of_their_ranks():
 
 def test_what_becomes_of_a_column_is_taken_away_together():
     X = in_pandas()[["number", "text", "category", "constant"]]
-    tables = TableFeatures(small(corruption="masking")).fit(X)
+    tables = TableFeatures(small(corruption="gaps")).fit(X)
     gaps = tables.autoencoder_.corruption
     assert gaps.groups == [[0, 1], [2, 3, 4], [5, 6, 7], [8]]
     nothing = X[:1].assign(number=np.nan, text=None, category=None, constant=np.nan)
     assert_array_equal(tables.vectorizer_.transform(nothing), [gaps.fill])
     numbers = make_column_transformer((StandardScaler(), ["constant"]))
-    tables = TableFeatures(small(corruption="masking"), vectorizer=numbers).fit(X)
+    tables = TableFeatures(small(corruption="gaps"), vectorizer=numbers).fit(X)
     assert tables.autoencoder_.corruption.groups == [[0]]
     assert tables.autoencoder_.corruption.fill is None
 

@@ -40,7 +40,7 @@ def _default(n_rows):
     return DenoisingAutoencoder(
         256,
         hidden_layer_sizes=(256, 256),
-        corruption="masking",
+        corruption="gaps",
         corruption_level=0.2,
         learning_rate=2e-3,
         max_epochs=int(np.clip(math.ceil(_N_ROWS / n_rows), *_EPOCHS)),
@@ -70,11 +70,11 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
     ----------
     autoencoder : Autoencoder or one of its variants, "passthrough" or None, default=None
         The autoencoder that is cloned and fitted on the vectorized rows; None is
-        ``DenoisingAutoencoder(256, hidden_layer_sizes=(256, 256), corruption="masking",
+        ``DenoisingAutoencoder(256, hidden_layer_sizes=(256, 256), corruption="gaps",
         corruption_level=0.2, learning_rate=2e-3, features="all")`` with as many epochs as make
         100,000 rows, at least 10 and at most 1,000; a grid over ``autoencoder__...`` needs one to
         be given. The columns that a column of X became go together under ``corruption="swap"`` and
-        under ``"masking"``, which stands for :class:`~sklearn_ae.corruptions.Gaps` here. A fitted
+        ``"gaps"``, which knows the gaps of X. A fitted
         one in a :class:`~sklearn.frozen.FrozenEstimator` is used as it is. "passthrough" gives the
         vectorized rows themselves: the same columns for a model to be compared with.
 
@@ -305,9 +305,10 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
             rows = vectorizer.fit_transform(X)
         check_frozen(autoencoder, rows)
         trains = not (passes_through or isinstance(autoencoder, FrozenEstimator))
-        if trains and autoencoder.corruption == "swap":
+        corruption = autoencoder.get_params().get("corruption") if trains else None
+        if corruption == "swap":
             autoencoder.set_params(corruption=SwapNoise(self._groups(vectorizer)))
-        elif trains and autoencoder.corruption == "masking":
+        elif corruption == "gaps":
             gap = getattr(vectorizer, "gap_", None)
             autoencoder.set_params(corruption=Gaps(self._groups(vectorizer), fill=gap))
         return autoencoder, rows, vectorizer
