@@ -452,7 +452,7 @@ class Gaps(_Grouped):
         if n_rows > 1:
             shift = torch.randint(1, n_rows, (1,), generator=generator, device=X.device)
             other = (torch.arange(n_rows, device=X.device) + shift) % n_rows
-            gaps = ~self._any_of_group(X != fill) & self._any_of_group(fill != 0)
+            gaps = ~self._any_of_group(fill != X) & self._any_of_group(fill != 0)
             taken |= gaps.index_select(-2, other)
         return torch.where(self._by_column(taken), fill, X)
 

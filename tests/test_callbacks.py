@@ -27,6 +27,7 @@ from sklearn_ae import (
     PatchFeatures,
     SparseAutoencoder,
 )
+from sklearn_ae._training import _checkpoint
 from sklearn_ae.modules import TopK
 from sklearn_ae.semi_supervised import LabeledOnly
 
@@ -124,6 +125,18 @@ def test_a_callback_ends_training(X, y):
     assert recorder.events[-2:] == [("end", name, "fit", 0), ("teardown", name)]
     model = AutoencoderClassifier(SparseAutoencoder(4), pretrain=False, max_epochs=9)
     assert model.set_callbacks(Recorder(stop_after=2)).fit(X, y).n_iter_ == 2
+
+
+@needs_callbacks
+@pytest.mark.parametrize("schedule", ["linear", "constant"])
+def test_a_fit_that_a_callback_ended_is_not_gone_on_with(X, schedule, tmp_path, monkeypatch):
+    monkeypatch.setattr(_checkpoint, "_SECONDS", 0.0)
+    monkeypatch.setattr(_checkpoint, "_TIMES", 0)
+    ae = Autoencoder(8, max_epochs=5, learning_rate_schedule=schedule, random_state=0)
+    ae.set_params(memory=tmp_path, max_time=60)
+    losses = [clone(ae).set_callbacks(Recorder(stop_after=2)).fit(X).loss_curve_ for _ in "ab"]
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 2
 
 
 @needs_callbacks

@@ -102,6 +102,40 @@ def test_regression_and_several_models():
     assert_allclose(found.margins[1:], t.ppf(1 - 0.025 / 2, 9) * found.standard_errors[1:])
 
 
+def test_one_score_for_all_whatever_they_are_tuned_by():
+    search = GridSearchCV(LogisticRegression(), {"C": [1.0]}, scoring="neg_log_loss")
+    models = {"linear": LogisticRegression(), "search": search}
+    found = compare(models, X, TRUTH, cv=3)
+    assert found.scoring == "accuracy"
+    assert_array_equal(found.scores[0], found.scores[1])
+    ridge = {"a": Ridge(), "b": GridSearchCV(Ridge(), {"alpha": [1.0]}, scoring="neg_max_error")}
+    found = compare(ridge, X, X[:, 0], cv=3)
+    assert found.scoring == "r2"
+    assert_array_equal(found.scores[0], found.scores[1])
+    assert found != compare(ridge, X, X[:, 0], cv=3)
+
+
+def test_the_marker_is_that_of_the_splits():
+    model = LogisticRegression()
+    marked = np.where(Y < 0, -99, TRUTH)
+    cv = SemiSupervisedSplit(3, unlabeled=-99)
+    models = {name: LabeledOnly(model, unlabeled=-99) for name in "ab"}
+    assert compare(models, X, marked, cv=cv).n_labeled == (Y >= 0).sum()
+
+
+def test_a_score_that_is_nan_is_refused():
+    models = {"a": DummyClassifier(), "b": DummyClassifier()}
+    with pytest.raises(
+        ValueError, match=r"score of 'a' is NaN on 1 of 3 splits.* may lack a class"
+    ):
+        compare(models, X, TRUTH, cv=KFold(3), scoring=first_is_nan())
+
+
+def first_is_nan():
+    scores = iter([np.nan, 1.0, 1.0] * 2)
+    return lambda estimator, X, y: next(scores)
+
+
 def test_unequal_searches_are_told():
     small = GridSearchCV(Ridge(), {"alpha": [1, 2]})
     large = GridSearchCV(Ridge(), {"alpha": [1, 2, 3]})

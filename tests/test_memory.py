@@ -179,7 +179,9 @@ def test_what_nothing_repeats_is_not_kept(epochs, tmp_path):
         unnamed.fit(X)
 
 
-def test_more_epochs_go_on_from_fewer_under_a_constant_rate(epochs, tmp_path):
+def test_more_epochs_go_on_from_fewer_under_a_constant_rate(epochs, monkeypatch, tmp_path):
+    # No checkpoint but that of the end.
+    monkeypatch.setattr(_checkpoint, "_SECONDS", 60.0)
     params = {"n_components": 8, "random_state": 0, "learning_rate_schedule": "constant"}
     Autoencoder(**params, max_epochs=4, memory=tmp_path).fit(X)
     epochs["n"] = 0

@@ -483,6 +483,10 @@ def test_unlabeled_rows_of_test_groups_stay_out():
     groups = (np.arange(N_ROWS) // 10).astype(object)
     groups[HIDDEN[::9]] = pd.NA
     assert SemiSupervisedSplit(ms.LeaveOneGroupOut()).get_n_splits(X, FEW, groups) == 12
+    none = groups.copy()
+    none[np.flatnonzero(FEW >= 0)[0]] = pd.NA
+    with pytest.warns(UserWarning, match="groups parameter is ignored"):
+        assert len([*SemiSupervisedSplit(ms.KFold(3)).split(X, FEW, none)]) == 3
     for cv in (ms.GroupKFold(3), ms.LeaveOneGroupOut(), SPLITTERS[-1]):
         for given in (groups, pd.Series(groups, dtype="Int64")):
             for train, test in SemiSupervisedSplit(cv).split(X, FEW, given):

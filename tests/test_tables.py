@@ -5,10 +5,12 @@ import datetime
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import norm, rankdata
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.frozen import FrozenEstimator
@@ -18,7 +20,14 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, scale
 
-from sklearn_ae import Autoencoder, DenoisingAutoencoder, TableFeatures
+from sklearn_ae import (
+    Autoencoder,
+    DenoisingAutoencoder,
+    DropoutAutoencoder,
+    NativeColumns,
+    SparseAutoencoder,
+    TableFeatures,
+)
 from sklearn_ae.semi_supervised import LabeledOnly, SemiSupervisedSplit
 
 N = 90
@@ -266,6 +275,56 @@ def test_arrays_of_text_come_back_untruncated():
     assert TableFeatures(small(max_epochs=1)).fit(flags).reconstruct(flags).dtype == bool
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_global_choice_of_frames_reaches_the_codes_alone(library):
+    X = in_pandas()[["number", "text"]]
+    expected = TableFeatures(small(), random_state=0).fit(X).transform(X)
+    with config_context(transform_output=library):
+        tables = TableFeatures(small(), random_state=0).fit(X)
+        codes = tables.transform(X)
+        assert type(codes).__module__.startswith(library)
+        assert_array_equal(codes, expected)
+        assert isinstance(tables.impute(X), pd.DataFrame)
+
+
+def test_a_category_is_read_as_one_whatever_else_a_batch_holds():
+    X = pd.DataFrame({"mixed": pd.Series([1, "a", 2, "b"] * 10, dtype=object)})
+    tables, native = TableFeatures(small(max_epochs=1)).fit(X), NativeColumns().fit(X)
+    assert_array_equal(tables.transform(X.iloc[:1]), tables.transform(X)[:1])
+    assert native.transform(X.iloc[:1])["mixed"].tolist() == ["1"]
+    X = pd.DataFrame({"code": pd.Categorical([1, 2] * 20)})
+    numbers = pd.DataFrame({"code": [1.0, np.nan]})
+    rows = TableFeatures("passthrough").fit(X).transform(numbers)
+    assert rows.tolist() == [[1, 0], [0, 0]]
+    assert NativeColumns().fit(X).transform(numbers)["code"].tolist()[0] == "1"
+
+
+def test_dates_with_a_time_zone_come_back_in_it():
+    days = pd.date_range("2020", periods=39, tz="Europe/Oslo")
+    for column in (
+        pd.Series([*days.to_pydatetime(), None], dtype=object),
+        pd.Series([*days, None]),
+        pd.Series([*days, None]).astype("timestamp[ns, tz=Europe/Oslo][pyarrow]"),
+    ):
+        X = pd.DataFrame({"day": column})
+        filled = TableFeatures(small(max_epochs=1)).fit(X).impute(X)["day"]
+        assert filled.dtype == column.dtype
+        assert (filled[:39] == column[:39]).all()
+        assert filled[39].utcoffset() == datetime.timedelta(hours=1)
+
+
+def test_no_two_outputs_share_a_name():
+    X = pd.DataFrame({"a": ["b_c", "d"] * 20, "a_b": ["c", "e"] * 20})
+    names = TableFeatures("passthrough").fit(X).get_feature_names_out()
+    assert names.tolist() == ["a_b_c", "a_d", "a_b_c_", "a_b_e"]
+
+
+@pytest.mark.parametrize("cls", [SparseAutoencoder, DropoutAutoencoder, Autoencoder])
+def test_each_autoencoder_learns_from_tables(cls):
+    X = in_pandas()
+    assert TableFeatures(cls(3, max_epochs=1)).fit_transform(X).shape == (N, 3)
+
+
 def test_a_default_autoencoder_has_no_parameters_to_set():
     tables = TableFeatures()
     with pytest.raises(ValueError, match=r"autoencoder__n_components can't be set.*TableFeatures"):
@@ -282,6 +341,8 @@ def test_a_default_autoencoder_has_no_parameters_to_set():
         (lambda X: X[X.columns[::-1]], "same order"),
         (lambda X: X.assign(number="many"), "Column 'number' of X held numbers in fit.*many"),
         (lambda X: X.assign(number=np.inf), "Column 'number' of X contains infinity"),
+        (lambda X: X.assign(number=X["date"]), "'number' of X held numbers in fit, .* dates"),
+        (lambda X: X.assign(date=3), "'date' of X held dates in fit, and now holds numbers"),
         (lambda X: X[:0], "0 sample"),
     ],
 )
@@ -290,6 +351,14 @@ def test_another_table_is_refused_by_the_names_of_its_columns(change, message):
     tables = TableFeatures(small(max_epochs=1)).fit(X)
     with pytest.raises(ValueError, match=message):
         tables.transform(change(X))
+
+
+@pytest.mark.parametrize("make", [TableFeatures, NativeColumns])
+def test_what_is_no_table_of_rows_is_refused(make):
+    with pytest.raises(ValueError, match=f"0 sample.* required by {make.__name__}"):
+        make().fit(in_pandas()[:0])
+    with pytest.raises(TypeError, match=r"takes frames of pandas .* got Table of pyarrow"):
+        make().fit(pyarrow.table({"a": [1.0, 2.0]}))
 
 
 def test_a_table_without_values_is_refused():

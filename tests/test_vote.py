@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -134,6 +135,29 @@ def test_the_vote_does_without_codes():
     vote.set_params(features__codes="drop", vote__estimator__codes="drop").fit(X, y)
     assert len(vote.named_steps["vote"].estimator_.estimators_) == 2
     assert_allclose(vote.predict_proba(X).sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_a_handful_of_labels_is_enough(n):
+    X, y = table()
+    few = np.full(len(y), None)
+    for label in ("large", "small"):
+        few[np.flatnonzero(y == label)[: n // 2]] = label
+    few[np.flatnonzero(y == "small")[n - n // 2 - 1]] = "small"
+    assert (few != None).sum() == n  # noqa: E711
+    vote = make_table_vote(TREES["xgboost"], codes(random_state=0)).fit(X, few)
+    assert vote.classes_.tolist() == ["large", "small"]
+
+
+def test_searches_of_trees_get_categories_and_members_need_probabilities():
+    X, y = table()
+    search = GridSearchCV(XGBClassifier(n_estimators=3, n_jobs=1), {"max_depth": [1, 2]}, cv=2)
+    make_table_vote(search, codes()).fit(X, y)
+    assert not search.estimator.enable_categorical
+    with pytest.raises(TypeError, match=r"linear=RidgeClassifier\(\) must have predict_proba"):
+        make_table_vote(TREES["hist"], linear=RidgeClassifier())
+    with pytest.raises(TypeError, match=r"trees=RidgeClassifier\(\) must have predict_proba"):
+        make_table_vote(RidgeClassifier())
 
 
 def test_one_class_is_refused_before_any_search():

@@ -182,9 +182,9 @@ def page(results):
 
 `TableFeatures().impute` against scikit-learn's imputers. Three tenths of the rows are held out;
 entries of all rows are hidden, every imputer is fitted on the training rows and scored on hidden
-entries of the others. {n_draws} draws. The others get numbers standardized and categories one-hot but
-for the first, their defaults, and `IterativeImputer` the bounds of the training rows, without which it comes to
-values of any size. What is hidden:
+entries of the others, in {n_draws} draws. The others get numbers standardized and categories
+one-hot but for the first, their defaults, and `IterativeImputer` the bounds of the training rows,
+without which it comes to values of any size. What is hidden:
 
 {patterns}
 

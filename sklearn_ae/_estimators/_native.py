@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._estimators._vectorizer import (
     as_floats,
+    as_text,
     checked_table,
     gaps_of,
     name_of,
@@ -34,6 +35,10 @@ class NativeColumns(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     categories_ : dict of int to list of str
         The categories of each column that is none of numbers, by its place.
 
+    kinds_ : dict of int to str
+        The kind of each column: ``"f"`` for numbers, ``"M"`` for dates, ``"m"`` for durations,
+        ``"O"`` for categories.
+
     n_features_in_ : int
         Number of features seen during :term:`fit`.
 
@@ -43,7 +48,7 @@ class NativeColumns(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     See Also
     --------
     TableFeatures : Columns as numbers, for models that take no gaps and no categories.
-    make_trees_and_codes : A vote of trees on these columns and of linear models.
+    make_table_vote : A vote of trees on these columns and of linear models.
 
     Notes
     -----
@@ -82,11 +87,12 @@ class NativeColumns(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_pandas_support("NativeColumns")
         X = checked_table(self, X, reset=True)
-        self.categories_ = {}
+        self.categories_, self.kinds_ = {}, {}
         for k in range(X.shape[1]):
             column = read_column(X, k)
+            self.kinds_[k] = column.dtype.kind
             if column.dtype == object:
-                counts = Counter(map(str, column[~gaps_of(column)]))
+                counts = Counter(map(as_text, column[~gaps_of(column)]))
                 self.categories_[k] = sorted(c for c, _ in counts.most_common(_MAX_CATEGORIES))
         return self
 
@@ -113,18 +119,18 @@ class NativeColumns(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X = checked_table(self, X, reset=False)
         columns = {}
         for k, name in enumerate(self.get_feature_names_out()):
-            values = read_column(X, k)
+            values = read_column(X, k, self.kinds_[k])
             gaps = gaps_of(values)
             if k in self.categories_:
                 codes = {category: i for i, category in enumerate(self.categories_[k])}
                 columns[name] = pandas.Categorical.from_codes(
                     # None, a gap, is no category either.
-                    [codes.get(v if v is None else str(v), -1) for v in values],
+                    [codes.get(v if v is None else as_text(v), -1) for v in values],
                     categories=self.categories_[k],
                 )
             else:
                 columns[name] = np.full(len(values), np.nan)
-                columns[name][~gaps] = as_floats(values[~gaps], name_of(X, k))
+                columns[name][~gaps] = as_floats(values[~gaps], name_of(X, k), self.kinds_[k])
         index = X.index if hasattr(X, "iloc") else None
         return pandas.DataFrame(columns, index=index)
 

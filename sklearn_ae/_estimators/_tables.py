@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from functools import partial
 
 import numpy as np
 from sklearn import config_context
@@ -34,6 +35,8 @@ from sklearn_ae.corruptions import Gaps, SwapNoise
 # Rows that the default autoencoder is trained on, each counted as often as it is, and its epochs.
 _N_ROWS = 100_000
 _EPOCHS = (10, 1000)
+# A frame is made around transform, with the rows' names, and what is inside has no need of one.
+_ARRAYS = partial(config_context, transform_output="default")
 
 
 def _default(n_rows):
@@ -205,8 +208,7 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         _, rows = self._vectorized(X)
         if self._passes_through:
             return rows
-        # A frame is made of the codes around this method, with the rows' names.
-        with config_context(transform_output="default"):
+        with _ARRAYS():
             return self.autoencoder_.transform(rows)
 
     @available_if(_goes_back)
@@ -296,13 +298,11 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         autoencoder = (
             self.autoencoder if passes_through else cloned_of(self, _default(X.shape[0]), rng)
         )
+        vectorizer = TableVectorizer() if self.vectorizer is None else clone(self.vectorizer)
+        with _ARRAYS():
+            rows = vectorizer.fit_transform(X)
         if self.vectorizer is None:
-            vectorizer = TableVectorizer()
-            rows = vectorizer.fit_transform(X)
             rows = np.ma.array(rows, mask=~vectorizer.observed(X))
-        else:
-            vectorizer = clone(self.vectorizer)
-            rows = vectorizer.fit_transform(X)
         check_frozen(autoencoder, rows)
         trains = not (passes_through or isinstance(autoencoder, FrozenEstimator))
         corruption = autoencoder.get_params().get("corruption") if trains else None
@@ -337,7 +337,8 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         """Return checked data and their numbers."""
         check_is_fitted(self)
         X = checked_table(self, X, reset=False)
-        return X, self.vectorizer_.transform(X)
+        with _ARRAYS():
+            return X, self.vectorizer_.transform(X)
 
     def _reconstructed(self, X, gaps_only):
         X, rows = self._vectorized(X)

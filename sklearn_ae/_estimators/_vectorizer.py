@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from numbers import Number
 
 import numpy as np
@@ -17,6 +17,7 @@ from sklearn.utils.validation import validate_data
 from sklearn_ae._sklearn._compat import safe_indexing
 
 _GAPS = {"NoneType", "NAType", "NaTType"}
+_KINDS = {"f": "numbers", "M": "dates", "m": "durations"}
 # A category of fewer rows is a rare one, and so are those beyond the most frequent ones.
 _MIN_FREQUENCY = 5
 _MAX_CATEGORIES = 50
@@ -71,6 +72,10 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
         What makes numbers of each column that has a value, ``"3_value"``, and marks its gaps where
         there are any, ``"3_gap"``.
 
+    kinds_ : dict of int to str
+        The kind of each of them, by which later tables are read: ``"f"`` for numbers, ``"M"`` for
+        dates, ``"m"`` for durations and ``"O"`` for categories.
+
     groups_ : dict of int to list of int
         The columns of the output that each of these has.
 
@@ -95,7 +100,8 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
         columns = {k: column for k, column in columns.items() if not gaps_of(column).all()}
         if not columns and len(X):
             raise ValueError("X holds no value: all of its columns are missing.")
-        self.labels_ = {k: [] for k, column in columns.items() if column.dtype == object}
+        self.kinds_ = {k: column.dtype.kind for k, column in columns.items()}
+        self.labels_ = {k: [] for k, kind in self.kinds_.items() if kind == "O"}
         parts = []
         for k, column in columns.items():
             kind = _one_hot_of(column) if k in self.labels_ else NormalScores()
@@ -125,7 +131,7 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
 
     def transform(self, X):
         """Return the numbers of a table, of shape (n_samples, n_outputs)."""
-        columns = {k: read_column(X, k) for k in self.groups_}
+        columns = self._read(X)
         Z = self.encoder_.transform(self._table(X, columns))
         Z[~self._observed(columns)] = 0
         return Z
@@ -142,14 +148,23 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
                 columns[k] = scores.inverse_transform(values)[:, 0]
         return columns
 
-    def get_feature_names_out(self, input_features):
+    def get_feature_names_out(self, input_features=None):
         """Return a name for each number: of its column, with the category or before the gap."""
-        names = self.encoder_.get_feature_names_out(input_features)
-        return np.array([name.split("__", 1)[1] for name in names], dtype=object)
+        names = []
+        for name in self.encoder_.get_feature_names_out(input_features):
+            name = name.split("__", 1)[1]
+            while name in names:
+                # Of "a" with the category "b_c" and of "a_b" with "c".
+                name += "_"
+            names.append(name)
+        return np.array(names, dtype=object)
 
     def observed(self, X):
         """Return which entries of the output stem from a value of X, or mark a gap."""
-        return self._observed({k: read_column(X, k) for k in self.groups_})
+        return self._observed(self._read(X))
+
+    def _read(self, X):
+        return {k: read_column(X, k, kind) for k, kind in self.kinds_.items()}
 
     def _observed(self, columns):
         n_rows = len(next(iter(columns.values())))
@@ -164,16 +179,27 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
         for k, column in columns.items():
             known = ~gaps_of(column)
             if k in self.labels_:
-                table[known, k] = [str(value) for value in column[known]]
+                table[known, k] = list(map(as_text, column[known]))
             else:
-                table[known, k] = as_floats(column[known], name_of(X, k))
+                table[known, k] = as_floats(column[known], name_of(X, k), self.kinds_[k])
         return table
 
 
 def checked_table(estimator, X, reset):
     """Return a frame as it is, and all else as an array."""
+    name = type(estimator).__name__
     if hasattr(X, "columns"):
+        if not (hasattr(X, "iloc") or hasattr(X, "replace_column")):
+            raise TypeError(
+                f"{name} takes frames of pandas and polars, and arrays, got {type(X).__name__} of "
+                f"{type(X).__module__.partition('.')[0]}."
+            )
         validate_data(estimator, X, reset=reset, skip_check_array=True)
+        if not X.shape[0]:
+            raise ValueError(
+                f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required "
+                f"by {name}."
+            )
         return X
     # Numbers in a list stay numbers beside text.
     dtype = None if hasattr(X, "dtype") else object
@@ -187,7 +213,7 @@ def name_of(X, k):
 
 def _one_hot_of(column):
     # Given by name, so that a gap is none of them.
-    names = sorted({str(value) for value in column[~gaps_of(column)]})
+    names = sorted(set(map(as_text, column[~gaps_of(column)])))
     return OneHotEncoder(
         categories=[np.array(names, dtype=object)],
         handle_unknown="infrequent_if_exist",
@@ -199,18 +225,21 @@ def _one_hot_of(column):
 
 def _most_frequent(values, codes):
     """Return for each code the value that it most often stands for."""
-    originals = {str(value): value for value in values}
-    counts = Counter(zip(codes.tolist(), map(str, values), strict=True))
+    originals = {as_text(value): value for value in values}
+    counts = Counter(zip(codes.tolist(), map(as_text, values), strict=True))
     # From the rarest on, so that the most frequent one stays.
     return {code: originals[text] for (code, text), _ in reversed(counts.most_common())}
 
 
-def read_column(X, k):
-    """Return a column as floats, as dates or times in its own unit, or as objects and None."""
+def read_column(X, k, kind=None):
+    """Return a column as floats, as dates or times in its own unit, or as objects and None.
+
+    As objects where it is of kind "O"; for every other, the values decide.
+    """
     column = safe_indexing(X, k, axis=1)
-    if hasattr(column, "iloc") and hasattr(column.dtype, "categories"):
-        return _objects(column.astype(object))
-    if getattr(column.dtype, "tz", None) is not None:
+    if kind == "O" or (hasattr(column, "iloc") and hasattr(column.dtype, "categories")):
+        return _objects(column.astype(object) if hasattr(column, "iloc") else column)
+    if _time_zone(column.dtype) is not None:
         column = column.dt.tz_convert(None)
     values = np.asarray(column)
     if values.dtype.kind in "mM":
@@ -223,10 +252,27 @@ def read_column(X, k):
         return values
     if all(isinstance(value, Number) and not isinstance(value, bool) for value in known):
         return values.astype(np.float64)
-    for kind, dtype in ((date, "datetime64"), (timedelta, "timedelta64")):
-        if all(isinstance(value, kind) for value in known):
-            return np.array(values.tolist(), dtype=dtype)
+    for type_, dtype in ((date, "datetime64"), (timedelta, "timedelta64")):
+        if all(isinstance(value, type_) for value in known):
+            return np.array(list(map(_without_time_zone, values)), dtype=dtype)
     return values
+
+
+def as_text(value):
+    """Return the name of a category: of 1.0, which gaps make of 1 in a column, it is that of 1."""
+    is_whole = isinstance(value, float) and value.is_integer()
+    return str(int(value)) if is_whole else str(value)
+
+
+def _time_zone(dtype):
+    """Return the time zone of a column of pandas, or None."""
+    return getattr(dtype, "tz", getattr(getattr(dtype, "pyarrow_dtype", None), "tz", None))
+
+
+def _without_time_zone(moment):
+    if getattr(moment, "tzinfo", None) is None:
+        return moment
+    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def gaps_of(values):
@@ -292,8 +338,14 @@ def _of_type(column, read, values):
     if read.dtype.kind in "mM":
         values = np.rint(values).astype(f"{read.dtype.kind}8[us]").astype(read.dtype)
         # Integers are free of the time zone, which is part of a type.
-        holds_objects = getattr(dtype, "tz", None) is None and np.asarray(column).dtype == object
-        return values.astype(object if holds_objects else np.int64)
+        holds_objects = _time_zone(dtype) is None and np.asarray(column).dtype == object
+        if not holds_objects:
+            return values.astype(np.int64)
+        zone = next((v.tzinfo for v in column if getattr(v, "tzinfo", None) is not None), None)
+        moments = values.astype(object)
+        if zone is not None:
+            moments = [moment.replace(tzinfo=UTC).astimezone(zone) for moment in moments]
+        return np.array([*moments, None], dtype=object)[:-1]
     is_whole = dtype.is_integer() if hasattr(dtype, "is_integer") else dtype.kind in "iu"
     return np.rint(values) if is_whole else values
 
@@ -312,16 +364,17 @@ def _is_gap(value):
     return is_nan or type(value).__name__ in _GAPS
 
 
-def as_floats(values, name):
-    """Return numbers, or dates in microseconds, as floats."""
+def as_floats(values, name, kind):
+    """Return numbers, or dates in microseconds, as floats, if they are of the kind of fit."""
+    held = f"Column {name!r} of X held {_KINDS[kind]} in fit, and now holds "
+    if len(values) and values.dtype.kind in _KINDS and values.dtype.kind != kind:
+        raise ValueError(f"{held}{_KINDS[values.dtype.kind]}.")
     if values.dtype.kind in "mM":
         values = values.astype(f"{values.dtype.kind}8[us]").astype(np.int64)
     try:
         floats = values.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"Column {name!r} of X held numbers in fit, and now holds something else: {error}."
-        ) from error
+        raise ValueError(f"{held}something else: {error}.") from error
     if np.isinf(floats).any():
         raise ValueError(f"Column {name!r} of X contains infinity.")
     return floats

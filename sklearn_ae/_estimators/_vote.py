@@ -87,7 +87,8 @@ def make_table_vote(
     Raises
     ------
     TypeError
-        If `trees` is neither classifier nor regressor.
+        If `trees` is neither classifier nor regressor, or a classifier without `predict_proba`, or
+        `linear` beside a classifier is.
     ValueError
         In :term:`fit`, if the labeled rows are of one class.
 
@@ -104,7 +105,8 @@ def make_table_vote(
     ``TableFeatures(DenoisingAutoencoder())`` as `features`,
     ``features__codes__autoencoder__n_components``. Without codes it is
     ``vote.set_params(features__codes="drop", vote__estimator__codes="drop")``. A search takes
-    ``cv=SemiSupervisedSplit(...)``; other splits score rows without a label. It needs pandas.
+    ``cv=SemiSupervisedSplit(...)``; other splits score rows without a label. The members take no
+    ``sample_weight``: give their models a ``class_weight``. It needs pandas.
 
     Examples
     --------
@@ -125,8 +127,15 @@ def make_table_vote(
     classifies = is_classifier(trees)
     if not (classifies or is_regressor(trees)):
         raise TypeError(f"trees={trees!r} must be a classifier or a regressor.")
-    if getattr(trees, "enable_categorical", None) is False:
-        trees = clone(trees).set_params(enable_categorical=True)
+    for name, model in (("trees", trees), ("linear", linear)):
+        if classifies and model is not None and not hasattr(model, "predict_proba"):
+            raise TypeError(f"{name}={model!r} must have predict_proba, which the vote averages.")
+    takes = [
+        name
+        for name, value in trees.get_params().items()
+        if name.rpartition("__")[2] == "enable_categorical" and not value
+    ]
+    trees = clone(trees).set_params(**dict.fromkeys(takes, True))
     if linear is None:
         linear = _tuned_logistic() if classifies else RidgeCV(np.logspace(-2, 6, 17))
     # A file of skops holds no FeatureUnion of frames.
@@ -215,26 +224,30 @@ def _tuned_logistic():
         {"C": np.logspace(-3, 0, 7)},
         scoring=log_likelihood,
         cv=FewLabelFolds(),
-        # Of a part in which one class is left.
-        error_score=np.log(_LEAST),
     )
 
 
 class FewLabelFolds(BaseEstimator):
-    """Five folds, stratified where a class has a label for each, without a word on the others."""
+    """Five folds, stratified where a class has a label for each, without a word on the others.
+
+    Those that leave one class to train on are left out. If all do, one is all rows.
+    """
 
     def split(self, X, y, groups=None):
         """Return the indices of each training and test part."""
-        n_folds = self.get_n_splits(X, y)
+        n_folds = min(5, len(y))
         stratifies = np.unique(y, return_counts=True)[1].max() >= n_folds
         kind = StratifiedKFold if stratifies else KFold
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            return iter([*kind(n_folds, shuffle=True, random_state=0).split(X, y)])
+            parts = [*kind(n_folds, shuffle=True, random_state=0).split(X, y)]
+        every = np.arange(len(y))
+        parts = [part for part in parts if len(np.unique(np.asarray(y)[part[0]])) > 1]
+        return iter(parts or [(every, every)])
 
     def get_n_splits(self, X=None, y=None, groups=None):
         """Count the folds."""
-        return 5 if y is None else min(5, len(y))
+        return 5 if y is None else len([*self.split(X, y)])
 
 
 def log_likelihood(estimator, X, y):

@@ -29,9 +29,13 @@ _COUNTED = ("best_loss_", "dynamic_threshold_", "misses_")
 
 
 class Checkpoint:
-    """The file of a fit that is not finished, and the one before it."""
+    """The file of a fit that is not finished, and the one before it.
 
-    def __init__(self, folder: Path, key: str) -> None:
+    One that `lasts` is also that of a finished fit, for those that go on from it.
+    """
+
+    def __init__(self, folder: Path, key: str, lasts: bool = False) -> None:
+        self.lasts = lasts
         self.path = folder / f"{key}.checkpoint"
         self.before = folder / f"{key}.checkpoint.before"
         self.key = key
@@ -98,7 +102,9 @@ class Checkpoints(Callback):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Write, if it is time."""
         start = monotonic()
-        if start - self.last < self.pause and not net.cut_short_:
+        is_last = self.checkpoint.lasts and len(net.history) == net.max_epochs
+        must = is_last or net.cut_short_ == "max_time"
+        if start - self.last < self.pause and not must:
             return
         try:
             arrays, state = state_of(net)
@@ -176,7 +182,7 @@ def restore(net: Any, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> i
         if stop.misses_ >= stop.patience:
             return 0
     if n_left and any(c.is_over() for _, c in net.callbacks_ if isinstance(c, TimeLimit)):
-        net.cut_short_ = True
+        net.cut_short_ = "max_time"
         return 0
     return n_left
 

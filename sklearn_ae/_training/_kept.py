@@ -57,13 +57,16 @@ def train_kept(
     checkpoint = None
     if hasattr(store, "store_backend"):
         folder = Path(store.store_backend.location) / "checkpoints"
-        checkpoint = Checkpoint(folder, of_prefix or of_all)
+        checkpoint = Checkpoint(folder, of_prefix or of_all, lasts=of_prefix is not None)
     made: list[Trained] = []
 
     def run() -> bytes:
         trained = train(architecture, recipe, rows, checkpoint=checkpoint, **kwargs)
         made.append(trained)
         if trained.net.cut_short_:
+            if trained.net.cut_short_ == "callback" and checkpoint is not None:
+                # Gone on with, the same fit would end later.
+                checkpoint.remove()
             # An exception is what joblib does not keep.
             raise _CutShort
         return _packed(trained)

@@ -111,7 +111,8 @@ class TaskOfEpoch(Callback):
         """End it."""
         net._set_training(False)
         ends = bool(self.tasks.end(lambda: self.snapshot(net)))
-        net.cut_short_ |= ends
+        if ends:
+            net.cut_short_ = "callback"
         return ends
 
 
@@ -134,7 +135,8 @@ class TimeLimit(Callback):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> bool:
         """Look at the clock."""
         ends = self.is_over() and len(net.history) < net.max_epochs
-        net.cut_short_ |= ends
+        if ends:
+            net.cut_short_ = "max_time"
         return ends
 
 

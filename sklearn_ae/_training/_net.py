@@ -75,7 +75,8 @@ class ReconstructionNet(NeuralNet):
         self.hears_batches_ = any(hears_batches(callback) for _, callback in self.callbacks_)
         self.autocast_ = resolve_precision(self.recipe.precision, self.noise.device)
         self.best_losses_: dict[str, float] = {}
-        self.cut_short_ = False
+        # What ended training before its time: "callback", "max_time" or nothing.
+        self.cut_short_ = ""
         self.n_steps_before_ = 0
         self.schedule_: LinearSchedule | None = None
         self.parameters_ = list(self.module_.parameters())

@@ -85,7 +85,7 @@ def train(
             net.fit_loop(rows, epochs=n_epochs)
         net.notify("on_train_end", X=rows, y=None)
         _check_weights(net)
-        if net.cut_short_ and recipe.max_time is not None:
+        if net.cut_short_ == "max_time":
             warn(
                 f"max_time={recipe.max_time} ended training after {len(net.history)} of "
                 f"{recipe.max_epochs} epochs.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from scipy.stats import t as student_t
@@ -19,15 +20,16 @@ from sklearn.utils import get_tags
 from sklearn_ae._sklearn._compat import MissingValues, validate_params
 from sklearn_ae._sklearn._warnings import warn
 from sklearn_ae.semi_supervised._labeled_only import LabeledOnly
-from sklearn_ae.semi_supervised._labels import as_array, is_unlabeled
+from sklearn_ae.semi_supervised._labels import as_array, is_auto, is_unlabeled
 from sklearn_ae.semi_supervised._scorer import labeled_scorer
 from sklearn_ae.semi_supervised._split import SemiSupervisedSplit
 
 # What all differences of a comparison together are wrong by chance at most this often.
 _LEVEL = 0.05
+_SCORING = {"classifier": "accuracy", "regressor": "r2"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """What :func:`compare` found.
 
@@ -128,7 +130,7 @@ class Comparison:
         "cv": ["cv_object"],
         "scoring": [str, callable, None],
         "unlabeled": [MissingValues()],
-        "n_jobs": [int, None],
+        "n_jobs": [Integral, None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -163,12 +165,14 @@ def compare(estimators, X, y, *, groups=None, cv=None, scoring=None, unlabeled="
         times, a fifth of them to test, stratified if the first estimator is a classifier.
 
     scoring : str, callable or None, default=None
-        The score, as for :func:`~sklearn.model_selection.cross_val_score`; None is the `score` of
-        each estimator.
+        The score, as for :func:`~sklearn.model_selection.cross_val_score`; None is the accuracy of
+        classifiers and R² of regressors, whatever a search among them is tuned by, and the `score`
+        of other estimators.
 
     unlabeled : "auto", int, float, str, NaN, `pandas.NA` or None, default="auto"
         What `y` holds where there is no label, as for :class:`LabeledOnly`;
-        :func:`is_unlabeled` has the details.
+        :func:`is_unlabeled` has the details. With "auto" that of `cv` holds, if it is a
+        :class:`SemiSupervisedSplit`.
 
     n_jobs : int or None, default=None
         Number of jobs that fit the splits of one estimator side by side.
@@ -182,8 +186,8 @@ def compare(estimators, X, y, *, groups=None, cv=None, scoring=None, unlabeled="
     Raises
     ------
     ValueError
-        If there are fewer than two estimators or fewer than two splits, and where
-        :class:`SemiSupervisedSplit` raises.
+        If there are fewer than two estimators or fewer than two splits, if a score is NaN, as of
+        ROC AUC where a test part has one class, and where :class:`SemiSupervisedSplit` raises.
 
     Warns
     -----
@@ -228,6 +232,10 @@ def compare(estimators, X, y, *, groups=None, cv=None, scoring=None, unlabeled="
     if cv is None:
         kind = StratifiedShuffleSplit if is_classifier(first) else ShuffleSplit
         cv = kind(10, test_size=0.2, random_state=0)
+    elif isinstance(cv, SemiSupervisedSplit) and is_auto(unlabeled):
+        unlabeled = cv.unlabeled
+    if scoring is None:
+        scoring = _SCORING.get(get_tags(first).estimator_type)
     labeled = ~is_unlabeled(as_array(y), unlabeled)
     if not isinstance(cv, SemiSupervisedSplit):
         # Integers without a -1 are no mistake here.
@@ -250,6 +258,13 @@ def compare(estimators, X, y, *, groups=None, cv=None, scoring=None, unlabeled="
             for estimator in estimators.values()
         ]
     )
+    for name, row in zip(names, scores, strict=True):
+        if np.isnan(row).any():
+            raise ValueError(
+                f"The score of {name!r} is NaN on {np.isnan(row).sum()} of {len(splits)} splits, "
+                f"scoring={scoring!r}: its test rows may lack a class. Give a cv of fewer or "
+                "stratified splits, or another score."
+            )
     gains = scores - scores[0]
     ratio = np.mean([len(test) / labeled[train].sum() for train, test in splits])
     errors = np.sqrt(gains.var(axis=1, ddof=1) * (1 / len(splits) + ratio))
@@ -267,8 +282,7 @@ def compare(estimators, X, y, *, groups=None, cv=None, scoring=None, unlabeled="
 
 def _name_of_score(scoring, estimator):
     if scoring is None:
-        known = {"classifier": "accuracy", "regressor": "r2"}
-        return known.get(get_tags(estimator).estimator_type, "score")
+        return "score"
     if isinstance(scoring, str):
         return scoring
     return getattr(scoring, "__name__", repr(check_scoring(estimator, scoring)))

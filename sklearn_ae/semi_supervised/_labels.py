@@ -167,7 +167,7 @@ def _marks(labels, unlabeled):
     if labels.dtype.kind in "biuf":
         if is_auto(unlabeled):
             unlabeled = -1 if labels.dtype.kind == "i" else np.nan
-        return np.isnan(labels) if _is_missing(unlabeled) else labels == unlabeled
+        return np.isnan(labels) if is_missing(unlabeled) else labels == unlabeled
     values = labels.ravel().tolist()
     if is_auto(unlabeled):
         if any(isinstance(value, str) and value == "-1" for value in values):
@@ -176,15 +176,15 @@ def _marks(labels, unlabeled):
                 "`unlabeled='-1'` if it marks the rows without a label, `unlabeled=None` if it is "
                 "a class."
             )
-        integers = not any(_is_float(value) for value in values if not _is_missing(value))
+        integers = not any(_is_float(value) for value in values if not is_missing(value))
         marks = [
-            _is_missing(value) or (integers and isinstance(value, Integral) and value == -1)
+            is_missing(value) or (integers and isinstance(value, Integral) and value == -1)
             for value in values
         ]
-    elif _is_missing(unlabeled):
-        marks = [_is_missing(value) for value in values]
+    elif is_missing(unlabeled):
+        marks = [is_missing(value) for value in values]
     else:
-        marks = [not _is_missing(value) and value == unlabeled for value in values]
+        marks = [not is_missing(value) and value == unlabeled for value in values]
     return np.array(marks, dtype=bool).reshape(labels.shape)
 
 
@@ -193,7 +193,7 @@ def _is_float(value):
     return isinstance(value, Real) and not isinstance(value, Integral)
 
 
-def _is_missing(value):
+def is_missing(value):
     """Tell None, NaN of any float type, and NA and NaT of pandas, without importing pandas."""
     not_available = type(value).__name__ in ("NAType", "NaTType")
     return value is None or not_available or (_is_float(value) and value != value)

@@ -14,6 +14,7 @@ from sklearn_ae._sklearn._warnings import warn
 from sklearn_ae.semi_supervised._labels import (
     as_array,
     is_auto,
+    is_missing,
     is_unlabeled,
     labeled_part,
 )
@@ -171,7 +172,7 @@ class SemiSupervisedSplit(BaseEstimator):
             if groups is not None:
                 held_out = all_groups[labeled[test]].tolist()
                 # A missing group is no group: None, NaN.
-                held_out = {g for g in held_out if g is not None and g == g}
+                held_out = {g for g in held_out if not is_missing(g)}
                 joins = [group not in held_out for group in all_groups[unlabeled].tolist()]
                 joining = unlabeled[joins]
             if ordered:
