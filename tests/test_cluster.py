@@ -7,6 +7,7 @@ import time
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_digits
@@ -14,6 +15,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.tree import DecisionTreeClassifier
+from xgboost.dask import DaskXGBClassifier
 
 from sklearn_ae import DenoisingAutoencoder
 from sklearn_ae.semi_supervised import LabeledOnly, SemiSupervisedSplit, UnlabeledOnly
@@ -85,3 +87,20 @@ def test_codes_are_computed_by_the_workers(cluster):
     denoising = DenoisingAutoencoder(16, max_epochs=2, random_state=0).fit(X / 16)
     lazy = denoising.transform(dask_array.from_array(X / 16, chunks=(100, -1)))
     assert_array_equal(lazy.compute(), denoising.transform(X / 16))
+
+
+def test_parquet_to_codes_to_trees_on_workers(cluster, tmp_path):
+    da, dd = pytest.importorskip("dask.array"), pytest.importorskip("dask.dataframe")
+    digits, labels = load_digits(n_class=4, return_X_y=True)
+    for part, rows in enumerate(np.array_split(digits / 16, 3)):
+        pd.DataFrame(rows).add_prefix("pixel").to_parquet(tmp_path / f"part{part}.parquet")
+    rows = dd.read_parquet(sorted(tmp_path.glob("part*"))).to_dask_array(lengths=True)
+    encoder = DenoisingAutoencoder(16, max_epochs=3, random_state=0).fit(rows)
+    names = list(encoder.get_feature_names_out())
+    frame = dd.from_dask_array(encoder.transform(rows), columns=names)
+    frame.to_parquet(tmp_path / "codes", write_index=False)
+    codes = dd.read_parquet(tmp_path / "codes").to_dask_array(lengths=True)
+    assert_array_equal(codes.compute(), encoder.transform(digits / 16))
+    trees = DaskXGBClassifier(n_estimators=10, max_depth=3)
+    trees.fit(codes, da.from_array(labels, chunks=codes.chunks[0]))
+    assert (trees.predict(codes).compute() == labels).mean() > 0.9

@@ -15,9 +15,11 @@ from sklearn_ae import (
     DenoisingAutoencoder,
     PatchFeatures,
     SparseAutoencoder,
+    TableFeatures,
 )
 from sklearn_ae._compute import _dask
 from sklearn_ae._compute._rows import Batches
+from sklearn_ae._estimators import _tables
 from sklearn_ae.modules import TopK
 
 dask = pytest.importorskip("dask")
@@ -86,9 +88,97 @@ def test_patches_of_blocks():
     features = PatchFeatures((8, 8), autoencoder=Autoencoder(**SMALL), patch_size=3).fit(X)
     lazy = features.transform(da.from_array(X, chunks=(20, 64)))
     np.testing.assert_array_equal(lazy.compute(), features.transform(X))
-    for estimator in (features, AutoencoderClassifier(Autoencoder(**SMALL))):
-        with pytest.raises(TypeError, match=r"does not take a dask Array here: .* X\.compute\(\)"):
-            estimator.fit(da.from_array(X), np.arange(50) % 2)
+    estimator = AutoencoderClassifier(Autoencoder(**SMALL))
+    with pytest.raises(TypeError, match=r"does not take a dask Array here: .* X\.compute\(\)"):
+        estimator.fit(da.from_array(X), np.arange(50) % 2)
+
+
+@pytest.mark.parametrize("n_patches", [100, 10_000])
+def test_patches_are_drawn_from_blocks_as_from_arrays(n_patches):
+    X = load_digits().data[:60] / 16
+    patches = {"patch_size": 3, "n_patches": n_patches, "random_state": 0}
+    features = PatchFeatures((8, 8), autoencoder=Autoencoder(**SMALL), **patches)
+    expected = features.fit(X).transform(X)
+    lazy = da.from_array(X, chunks=(17, 40))
+    np.testing.assert_array_equal(features.fit(lazy).transform(X), expected)
+    X[41, 3] = np.nan
+    with pytest.raises(ValueError, match="NaN in row 41, column 3"):
+        features.fit(da.from_array(X, chunks=(17, 40)))
+
+
+def table(n_rows=400):
+    pd = pytest.importorskip("pandas")
+    rng = np.random.RandomState(0)
+    frame = {"size": rng.rand(n_rows), "city": rng.choice(["Oslo", "Rome", None], n_rows)}
+    frame = pd.DataFrame(frame).assign(day=pd.date_range("2020", periods=n_rows))
+    frame.loc[::7, "size"] = np.nan
+    return frame
+
+
+def test_frames_are_encoded_and_filled_part_by_part():
+    dd = pytest.importorskip("dask.dataframe")
+    frame = dd.from_pandas(table(), npartitions=5)
+    tables = TableFeatures(DenoisingAutoencoder(**SMALL), random_state=0).fit(frame)
+    codes = tables.transform(frame)
+    assert isinstance(codes, da.Array)
+    assert codes.dtype == np.float32
+    X = frame.compute()
+    np.testing.assert_array_equal(codes.compute(), tables.transform(X))
+    for method in (tables.impute, tables.reconstruct):
+        lazy, expected = method(frame), method(X)
+        assert lazy.dtypes.to_dict() == expected.dtypes.to_dict()
+        assert lazy.compute().equals(expected)
+    # A part without rows.
+    assert tables.transform(frame[frame["size"] > 2]).compute().shape == (0, 6)
+    same = TableFeatures(DenoisingAutoencoder(**SMALL), random_state=0).fit(X)
+    np.testing.assert_array_equal(same.transform(X), codes.compute())
+
+
+def test_tables_learn_from_a_sample_of_a_larger_frame(monkeypatch):
+    dd = pytest.importorskip("dask.dataframe")
+    monkeypatch.setattr(_tables, "_N_SAMPLED", 100)
+    seen = []
+    fit = Autoencoder.fit
+    monkeypatch.setattr(Autoencoder, "fit", lambda ae, X, y=None: seen.append(len(X)) or fit(ae, X))
+    frame = dd.from_pandas(table(), npartitions=5)
+    codes = [
+        TableFeatures(DenoisingAutoencoder(**SMALL), random_state=seed)
+        .fit(frame)
+        .transform(table())
+        for seed in (0, 0, 1)
+    ]
+    assert 80 < seen[0] < 120
+    np.testing.assert_array_equal(codes[0], codes[1])
+    assert not np.array_equal(codes[0], codes[2])
+
+
+def test_frames_that_do_not_fit():
+    dd = pytest.importorskip("dask.dataframe")
+    frame = dd.from_pandas(table(), npartitions=2)
+    tables = TableFeatures(DenoisingAutoencoder(**SMALL)).fit(frame)
+    with pytest.raises(ValueError, match="now missing:\n- day"):
+        tables.transform(frame[["size", "city"]])
+    for method in (tables.fit, tables.transform, tables.impute):
+        with pytest.raises(TypeError, match="takes frames of dask, got Array"):
+            method(da.zeros((3, 3)))
+    tables.set_output(transform="pandas")
+    with pytest.raises(ValueError, match="set_output"):
+        tables.transform(frame)
+
+
+@pytest.mark.parametrize("n_lost", [1, 100, 5000])
+def test_a_truncated_parquet_file_is_told_by_its_rows(X, n_lost, tmp_path):
+    pd, dd = pytest.importorskip("pandas"), pytest.importorskip("dask.dataframe")
+    files = [tmp_path / f"part{k}.parquet" for k in range(3)]
+    for file, part in zip(files, np.split(X, 3), strict=True):
+        pd.DataFrame(part).add_prefix("x").to_parquet(file)
+    blocks = dd.read_parquet(files).to_dask_array(lengths=True)
+    codes = Autoencoder(**SMALL).fit(blocks)
+    before = codes.transform(X)
+    files[1].write_bytes(files[1].read_bytes()[:-n_lost])
+    with pytest.raises(ValueError, match=r"Rows 120 to 239 of X, its block 1, could not be comp"):
+        codes.fit(blocks)
+    np.testing.assert_array_equal(codes.transform(X), before)
 
 
 def test_codes_are_those_of_the_estimator_as_it_was(X, blocks):

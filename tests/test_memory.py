@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -193,6 +194,27 @@ def test_more_epochs_go_on_from_fewer_under_a_constant_rate(epochs, monkeypatch,
         Autoencoder(**params, max_epochs=4, memory=tmp_path).fit(X),
         Autoencoder(**params, max_epochs=4).fit(X),
     )
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear"])
+def test_halving_goes_on_from_the_round_before(schedule, epochs, tmp_path):
+    ae = SparseAutoencoder(8, learning_rate_schedule=schedule, random_state=0, memory=tmp_path)
+    search = HalvingGridSearchCV(
+        make_pipeline(ae, DecisionTreeClassifier(max_depth=2, random_state=0)),
+        {"sparseautoencoder__alpha": [0.01, 0.1, 1.0, 10.0]},
+        resource="sparseautoencoder__max_epochs",
+        min_resources=4,
+        max_resources=16,
+        factor=2,
+        cv=KFold(2),
+        refit=False,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search.fit(X, Y)
+    assert search.n_candidates_ == [4, 2, 1]
+    # Two folds: four fits of 4 epochs, two of 8 and one of 16, each anew or from where it was.
+    assert epochs["n"] == 2 * (4 * 4 + 2 * 8 + 16 if schedule == "linear" else 4 * 4 + 2 * 4 + 8)
 
 
 def test_a_time_limit_cuts_training_short_and_more_time_goes_on(tmp_path):

@@ -241,26 +241,37 @@ def lazily(estimator: Any, method: str, X: Any) -> Any:
     """
     from dask.delayed import delayed
 
-    if method == "transform" and get_output_config(method, estimator)["dense"] != "default":
-        raise ValueError(
-            "transform of a dask array gives a dask array: call set_output(transform='default')."
-        )
-    sent = copy.copy(estimator)
-    # What a worker has no use for, and may not be able to unpickle.
-    vars(sent).update(_dead=None, _sklearn_output_config={"transform": "default"})
-    vars(sent).pop("feature_names_in_", None)
-    if hasattr(sent, "callbacks"):
-        sent.callbacks = None
-    meta = _empty(sent, method, X)
+    copied = sent(estimator, method)
+    vars(copied).pop("feature_names_in_", None)
+    meta = _empty(copied, method, X)
     return X.map_blocks(
         _of_block,
-        delayed(sent, traverse=False),
+        delayed(copied, traverse=False),
         method,
         dtype=meta.dtype,
         meta=meta,
         chunks=(X.chunks[0], *((n,) for n in meta.shape[1:])),
         drop_axis=1 if meta.ndim == 1 else None,
     )
+
+
+def sent(estimator: Any, method: str) -> Any:
+    """Return a copy for workers, without what they have no use for or may not be able to read."""
+    if method == "transform" and get_output_config(method, estimator)["dense"] != "default":
+        raise ValueError(
+            "transform of what is dask's gives a dask array: call set_output(transform='default')."
+        )
+    copied = copy.copy(estimator)
+    vars(copied).update(_dead=None, _sklearn_output_config={"transform": "default"})
+    if hasattr(copied, "callbacks"):
+        copied.callbacks = None
+    return copied
+
+
+def one_thread() -> Any:
+    """Make the context of work beside other threads of dask, where one of torch is enough."""
+    alone = threading.current_thread() is threading.main_thread()
+    return nullcontext() if alone else limited_threads(0)
 
 
 def _empty(estimator: Any, method: str, X: Any) -> Any:
@@ -273,9 +284,7 @@ def _of_block(block: Any, estimator: Any, method: str, block_info: Any = None) -
     block = checked_block(block, start, (stop - start, n_features), block.dtype)
     if not len(block):
         return _empty(estimator, method, block)
-    # Beside other threads of dask one is enough.
-    alone = threading.current_thread() is threading.main_thread()
-    with nullcontext() if alone else limited_threads(0):
+    with one_thread():
         try:
             return getattr(estimator, method)(block)
         except ValueError:

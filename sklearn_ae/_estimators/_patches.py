@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.random import sample_without_replacement
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae._compute._dask import lazily
+from sklearn_ae._compute._dask import DaskRows, lazily
 from sklearn_ae._compute._rows import as_tensor
 from sklearn_ae._estimators._base import PortableMixin, fitting
 from sklearn_ae._estimators._inner import (
@@ -231,8 +231,8 @@ class PatchFeatures(PortableMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, torch.Tensor} of shape (n_samples, n_features)
-            The images, one a row.
+        X : {array-like, torch.Tensor, dask array} of shape (n_samples, n_features)
+            The images, one a row. Of a dask array those are held in memory that have a patch.
 
         y : None
             Ignored.
@@ -316,7 +316,7 @@ class PatchFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         autoencoder = cloned_of(self, _default(), rng)
         self._check_inner(thawed(autoencoder))
         dtype = dtype_of_inner(autoencoder)
-        X = check_data(self, X, dtype=dtype, reset=True, accept_sparse=False)
+        X = check_data(self, X, dtype=dtype, reset=True, accept_sparse=False, accept_dask=True)
         shapes = self._checked_shapes(X.shape[1])
         patches = self._sampled(X, **shapes, rng=rng)
         check_frozen(autoencoder, patches)
@@ -383,15 +383,21 @@ class PatchFeatures(PortableMixin, TransformerMixin, BaseEstimator):
 
     def _sampled(self, X, shape, patch_size, pool, rng):
         """Draw patches, normalized in contrast."""
-        images = X if isinstance(X, torch.Tensor) else as_tensor(X)
-        images = images.reshape(-1, *shape)
         positions = map_size(shape, patch_size, 1)
-        n_all = len(images) * math.prod(positions)
+        n_all = X.shape[0] * math.prod(positions)
         n_patches = min(self.n_patches, n_all)
         index = sample_without_replacement(n_all, n_patches, random_state=rng)
-        index = torch.from_numpy(np.sort(index)).to(images.device)
-        image, row, column = (
-            index // math.prod(positions),
+        index = torch.from_numpy(np.sort(index))
+        image = index // math.prod(positions)
+        if is_dask(X):
+            # The images that have any of the patches.
+            used, image = image.unique(return_inverse=True)
+            rows = DaskRows(X, dtype=getattr(torch, dtype_of_inner(self.autoencoder)))
+            X, _ = next(rows.subset(used).batches(len(used), 1, None))
+        images = X if isinstance(X, torch.Tensor) else as_tensor(X)
+        images = images.reshape(-1, *shape)
+        index, image = index.to(images.device), image.to(images.device)
+        row, column = (
             index // positions[1] % positions[0],
             index % positions[1],
         )

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ae._compute._dask_frames import by_part, is_frame, sampled
 from sklearn_ae._estimators._base import PortableMixin
 from sklearn_ae._estimators._denoising import DenoisingAutoencoder
 from sklearn_ae._estimators._inner import (
@@ -24,6 +25,7 @@ from sklearn_ae._estimators._inner import (
     thawed,
 )
 from sklearn_ae._estimators._vectorizer import TableVectorizer, checked_table, replaced
+from sklearn_ae._sklearn._checks import is_dask
 from sklearn_ae._sklearn._compat import (
     HasMethods,
     StrOptions,
@@ -35,6 +37,8 @@ from sklearn_ae.corruptions import Gaps, SwapNoise
 # Rows that the default autoencoder is trained on, each counted as often as it is, and its epochs.
 _N_ROWS = 100_000
 _EPOCHS = (10, 1000)
+# Rows that are drawn of a frame larger than memory.
+_N_SAMPLED = 200_000
 # A frame is made around transform, with the rows' names, and what is inside has no need of one.
 _ARRAYS = partial(config_context, transform_output="default")
 
@@ -48,6 +52,15 @@ def _default(n_rows):
         learning_rate=2e-3,
         max_epochs=int(np.clip(math.ceil(_N_ROWS / n_rows), *_EPOCHS)),
         features="all",
+    )
+
+
+def _checked_frame(estimator, X):
+    if is_frame(X):
+        return X
+    raise TypeError(
+        f"{type(estimator).__name__} takes frames of dask, got {type(X).__name__}: give "
+        "dask.dataframe.from_dask_array(X)."
     )
 
 
@@ -170,7 +183,8 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : {dataframe, array-like} of shape (n_samples, n_features)
-            The table, of pandas or polars or an array.
+            The table, of pandas or polars or an array. Of a dask frame a random sample of about
+            200,000 rows is learned from.
 
         y : None
             Ignored.
@@ -197,14 +211,18 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        features : ndarray of shape (n_samples, n_features_out)
-            What ``transform`` of the autoencoder gives.
+        features : ndarray or dask array of shape (n_samples, n_features_out)
+            What ``transform`` of the autoencoder gives. That of a dask frame is computed when it is
+            asked for, here and in the methods below.
 
         Raises
         ------
         ValueError
             If columns are new, gone or in another order, or if one that held numbers holds text.
         """
+        check_is_fitted(self)
+        if is_dask(X):
+            return by_part(self, "transform", _checked_frame(self, X))
         _, rows = self._vectorized(X)
         if self._passes_through:
             return rows
@@ -222,11 +240,11 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        X_reconstructed : {dataframe, ndarray} of shape (n_samples, n_features)
+        X_reconstructed : {dataframe, ndarray, dask frame} of shape (n_samples, n_features)
             What the network makes of X: the same columns, of the same types, categories by the
             largest value of theirs. A column that had no value in :term:`fit` stays as it is.
         """
-        return self._reconstructed(X, gaps_only=False)
+        return self._reconstructed("reconstruct", X, gaps_only=False)
 
     @available_if(_goes_back)
     def impute(self, X):
@@ -239,10 +257,10 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        X_imputed : {dataframe, ndarray} of shape (n_samples, n_features)
+        X_imputed : {dataframe, ndarray, dask frame} of shape (n_samples, n_features)
             X with its gaps filled as by :meth:`reconstruct`; all else is as it was.
         """
-        return self._reconstructed(X, gaps_only=True)
+        return self._reconstructed("impute", X, gaps_only=True)
 
     def get_feature_names_out(self, input_features=None):
         """Get the names of the features, such as ``tablefeatures_layer0_17``.
@@ -292,8 +310,10 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
 
     def _prepared(self, X):
         """Return a clone of the autoencoder, the rows to learn from, and the fitted vectorizer."""
-        X = checked_table(self, X, reset=True)
         rng = check_random_state(self.random_state)
+        if is_dask(X):
+            X = sampled(_checked_frame(self, X), _N_SAMPLED, rng.randint(np.iinfo(np.int32).max))
+        X = checked_table(self, X, reset=True)
         passes_through = isinstance(self.autoencoder, str)
         autoencoder = (
             self.autoencoder if passes_through else cloned_of(self, _default(X.shape[0]), rng)
@@ -335,12 +355,14 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
 
     def _vectorized(self, X):
         """Return checked data and their numbers."""
-        check_is_fitted(self)
         X = checked_table(self, X, reset=False)
         with _ARRAYS():
             return X, self.vectorizer_.transform(X)
 
-    def _reconstructed(self, X, gaps_only):
+    def _reconstructed(self, method, X, gaps_only):
+        check_is_fitted(self)
+        if is_dask(X):
+            return by_part(self, method, _checked_frame(self, X))
         X, rows = self._vectorized(X)
         if not self._passes_through:
             rows = self.autoencoder_.reconstruct(rows)
