@@ -15,9 +15,10 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.tree import DecisionTreeClassifier
+from torch import nn
 from xgboost.dask import DaskXGBClassifier
 
-from sklearn_ae import DenoisingAutoencoder
+from sklearn_ae import Autoencoder, DenoisingAutoencoder
 from sklearn_ae.semi_supervised import LabeledOnly, SemiSupervisedSplit, UnlabeledOnly
 
 distributed = pytest.importorskip("distributed")
@@ -87,6 +88,26 @@ def test_codes_are_computed_by_the_workers(cluster):
     denoising = DenoisingAutoencoder(16, max_epochs=2, random_state=0).fit(X / 16)
     lazy = denoising.transform(dask_array.from_array(X / 16, chunks=(100, -1)))
     assert_array_equal(lazy.compute(), denoising.transform(X / 16))
+
+
+def test_codes_are_learned_from_in_the_threads_of_one_process():
+    def modules(n_in, n_out):
+        layers = nn.Sequential(nn.Linear(n_in, n_out), nn.Dropout(0.1), nn.ReLU())
+        return {"encoder": layers, "decoder": nn.Linear(n_out, n_in)}
+
+    da = pytest.importorskip("dask.array")
+    rows = da.from_array(X.astype(np.float32) / 16, chunks=(100, 64))
+    first = Autoencoder(16, **modules(64, 16), max_epochs=2, random_state=0).fit(rows)
+    second = Autoencoder(8, **modules(16, 8), max_epochs=2, random_state=0)
+    expected = second.fit(first.transform(rows)).transform(first.transform(rows)).compute()
+    with (
+        distributed.LocalCluster(
+            1, threads_per_worker=3, processes=False, dashboard_address=":0"
+        ) as threads,
+        distributed.Client(threads),
+    ):
+        codes = first.transform(rows)
+        assert_array_equal(second.fit(codes).transform(codes).compute(), expected)
 
 
 def test_parquet_to_codes_to_trees_on_workers(cluster, tmp_path):

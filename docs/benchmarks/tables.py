@@ -6,7 +6,7 @@ file, a table at a time, so that a run that is stopped goes on; tables_page.py m
 
     python docs/benchmarks/tables.py --quick                     # three tables, one draw
     python docs/benchmarks/tables.py --only credit_data          # may repeat
-    python docs/benchmarks/tables.py                             # all: about twenty minutes on 2 cores
+    python docs/benchmarks/tables.py                             # all: twenty minutes on 2 cores
 """
 
 from __future__ import annotations

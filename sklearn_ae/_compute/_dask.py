@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from sklearn_ae._compute._rows import Rows, blocks_of, cast
-from sklearn_ae._compute._runtime import limited_threads
+from sklearn_ae._compute._runtime import lent_generators, limited_threads
 from sklearn_ae._sklearn._compat import get_output_config
 
 # Bytes of the buffer that rows are shuffled in; it holds two blocks at least.
@@ -151,10 +151,10 @@ class DaskRows(Rows):
                 # What dask was told of its scheduler may hold for this context only.
                 following = reader.submit(copy_context().run, self._block, number)
                 if waiting is not None:
-                    yield waiting.result()
+                    yield _waited_for(waiting)
                 waiting = following
                 del following
-            yield waiting.result()
+            yield _waited_for(waiting)
         finally:
             reader.shutdown(cancel_futures=True)
 
@@ -201,6 +201,12 @@ class DaskRows(Rows):
     def _paired(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         batch = self._sent(cast(rows, self.dtype))
         return (batch.clone() if self.owned else batch), batch
+
+
+def _waited_for(block: Any) -> np.ndarray:
+    # Another autoencoder may make it, in a thread that builds its network.
+    with lent_generators():
+        return block.result()
 
 
 def _pieces(array: np.ndarray, size: int) -> Iterator[np.ndarray]:

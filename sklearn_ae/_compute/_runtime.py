@@ -32,6 +32,8 @@ class _Process:
 
 
 _PROCESS = _Process()
+# How many blocks of limited threads, and of global generators, this thread is in.
+_THREAD = threading.local()
 
 
 def _after_fork() -> None:
@@ -53,11 +55,27 @@ def global_generators(seed: int, device: torch.device) -> Iterator[None]:
         for gpu in gpus:
             with torch.cuda.device(gpu):
                 torch.cuda.manual_seed(seed)
+        _THREAD.n_held = getattr(_THREAD, "n_held", 0) + 1
+        try:
+            yield
+        finally:
+            _THREAD.n_held -= 1
+
+
+@contextmanager
+def lent_generators() -> Iterator[None]:
+    """Let other threads seed torch's global generators inside the block, and restore them.
+
+    For one that holds them and waits for what another thread makes.
+    """
+    process, n_held = _PROCESS, getattr(_THREAD, "n_held", 0)
+    for _ in range(n_held):
+        process.lock.release()
+    try:
         yield
-
-
-# How many blocks of limited threads this thread is in.
-_THREAD = threading.local()
+    finally:
+        for _ in range(n_held):
+            process.lock.acquire()
 
 
 @contextmanager
