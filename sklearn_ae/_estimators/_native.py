@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ae._estimators._vectorizer import (
+from sklearn_ae._estimators._columns import (
     as_floats,
     as_text,
     checked_table,

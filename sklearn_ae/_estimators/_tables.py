@@ -16,7 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ae._compute._dask_frames import by_part, is_frame, sampled
 from sklearn_ae._estimators._base import PortableMixin
+from sklearn_ae._estimators._columns import checked_table
 from sklearn_ae._estimators._denoising import DenoisingAutoencoder
+from sklearn_ae._estimators._filled import replaced
 from sklearn_ae._estimators._inner import (
     check_frozen,
     cloned_of,
@@ -24,7 +26,7 @@ from sklearn_ae._estimators._inner import (
     fit_around,
     thawed,
 )
-from sklearn_ae._estimators._vectorizer import TableVectorizer, checked_table, replaced
+from sklearn_ae._estimators._vectorizer import TableVectorizer
 from sklearn_ae._sklearn._checks import is_dask
 from sklearn_ae._sklearn._compat import (
     HasMethods,

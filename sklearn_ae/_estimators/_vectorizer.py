@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, date, timedelta
-from numbers import Number
 
 import numpy as np
 from scipy.special import ndtri
@@ -12,12 +10,9 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator
 from sklearn.preprocessing import OneHotEncoder
-from sklearn.utils.validation import validate_data
 
-from sklearn_ae._sklearn._compat import safe_indexing
+from sklearn_ae._estimators._columns import as_floats, as_text, gaps_of, name_of, read_column
 
-_GAPS = {"NoneType", "NAType", "NaTType"}
-_KINDS = {"f": "numbers", "M": "dates", "m": "durations"}
 # A category of fewer rows is a rare one, and so are those beyond the most frequent ones.
 _MIN_FREQUENCY = 5
 _MAX_CATEGORIES = 50
@@ -185,32 +180,6 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
         return table
 
 
-def checked_table(estimator, X, reset):
-    """Return a frame as it is, and all else as an array."""
-    name = type(estimator).__name__
-    if hasattr(X, "columns"):
-        if not (hasattr(X, "iloc") or hasattr(X, "replace_column")):
-            raise TypeError(
-                f"{name} takes frames of pandas and polars, and arrays, got {type(X).__name__} of "
-                f"{type(X).__module__.partition('.')[0]}."
-            )
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
-        if not X.shape[0]:
-            raise ValueError(
-                f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required "
-                f"by {name}."
-            )
-        return X
-    # Numbers in a list stay numbers beside text.
-    dtype = None if hasattr(X, "dtype") else object
-    return validate_data(estimator, X, dtype=dtype, ensure_all_finite="allow-nan", reset=reset)
-
-
-def name_of(X, k):
-    """Return the name of a column, or its place where there are no names."""
-    return X.columns[k] if hasattr(X, "columns") else k
-
-
 def _one_hot_of(column):
     # Given by name, so that a gap is none of them.
     names = sorted(set(map(as_text, column[~gaps_of(column)])))
@@ -229,152 +198,3 @@ def _most_frequent(values, codes):
     counts = Counter(zip(codes.tolist(), map(as_text, values), strict=True))
     # From the rarest on, so that the most frequent one stays.
     return {code: originals[text] for (code, text), _ in reversed(counts.most_common())}
-
-
-def read_column(X, k, kind=None):
-    """Return a column as floats, as dates or times in its own unit, or as objects and None.
-
-    As objects where it is of kind "O"; for every other, the values decide.
-    """
-    column = safe_indexing(X, k, axis=1)
-    if kind == "O" or (hasattr(column, "iloc") and hasattr(column.dtype, "categories")):
-        return _objects(column.astype(object) if hasattr(column, "iloc") else column)
-    if _time_zone(column.dtype) is not None:
-        column = column.dt.tz_convert(None)
-    values = np.asarray(column)
-    if values.dtype.kind in "mM":
-        return values
-    if values.dtype.kind in "iuf":
-        return values.astype(np.float64)
-    values = _objects(values)
-    known = [value for value in values if value is not None]
-    if not known:
-        return values
-    if all(isinstance(value, Number) and not isinstance(value, bool) for value in known):
-        return values.astype(np.float64)
-    for type_, dtype in ((date, "datetime64"), (timedelta, "timedelta64")):
-        if all(isinstance(value, type_) for value in known):
-            return np.array(list(map(_without_time_zone, values)), dtype=dtype)
-    return values
-
-
-def as_text(value):
-    """Return the name of a category: of 1.0, which gaps make of 1 in a column, it is that of 1."""
-    is_whole = isinstance(value, float) and value.is_integer()
-    return str(int(value)) if is_whole else str(value)
-
-
-def _time_zone(dtype):
-    """Return the time zone of a column of pandas, or None."""
-    return getattr(dtype, "tz", getattr(getattr(dtype, "pyarrow_dtype", None), "tz", None))
-
-
-def _without_time_zone(moment):
-    if getattr(moment, "tzinfo", None) is None:
-        return moment
-    return moment.astimezone(UTC).replace(tzinfo=None)
-
-
-def gaps_of(values):
-    """Return where what :func:`read_column` gave has no value."""
-    return np.equal(values, None) if values.dtype == object else np.isnan(values)
-
-
-def replaced(X, columns, gaps_only):
-    """Return a copy of a table with other values in some of its columns, of the same types.
-
-    Only a type that can't hold what is filled in gives way, such as that of an empty column.
-    """
-    is_array = isinstance(X, np.ndarray)
-    copied = X.clone() if hasattr(X, "replace_column") else X.copy()
-    if is_array and any(values.dtype == object for values in columns.values()):
-        copied = copied.astype(object)
-    for k, values in columns.items():
-        old, read = safe_indexing(X, k, axis=1), read_column(X, k)
-        where = gaps_of(read) | (not gaps_only)
-        if not where.any():
-            continue
-        new = _of_type(old, read, values)
-        if is_array:
-            copied[where, k] = new[where]
-        elif hasattr(old, "iloc"):
-            new = type(old)(new, index=old.index, name=old.name)
-            old = _widened_pandas(old, new[where])
-            copied.isetitem(k, new.astype(old.dtype).where(where, old))
-        else:
-            new = type(old)(old.name, new.tolist())
-            old = _widened_polars(old, new.filter(where))
-            copied.replace_column(k, new.cast(old.dtype).zip_with(type(old)(where), old))
-    if is_array and X.dtype.kind in "bU":
-        copied = copied.astype(bool if X.dtype.kind == "b" else str)
-    return copied
-
-
-def _widened_pandas(column, values):
-    """Return a column in a type that can hold values."""
-    if hasattr(column.dtype, "categories"):
-        new = values[~values.isin(column.cat.categories)].unique()
-        return column.cat.add_categories(new) if len(new) else column
-    is_narrow = column.dtype.kind in "biufmM" and values.infer_objects().dtype.kind == "O"
-    return column.astype(object) if is_narrow else column
-
-
-def _widened_polars(column, values):
-    """Return a column in a type that can hold values."""
-    holds_text = values.dtype == type(values)(["text"]).dtype
-    is_narrow = column.dtype.is_numeric() or str(column.dtype) in ("Null", "Boolean")
-    if str(column.dtype).startswith("Enum"):
-        is_narrow = not {*values} <= {*column.dtype.categories}
-    if is_narrow and (holds_text or str(column.dtype) == "Null"):
-        return column.cast(values.dtype)
-    return column
-
-
-def _of_type(column, read, values):
-    """Return floats as whole numbers where a column holds these, or as its dates."""
-    dtype = column.dtype
-    if values.dtype == object:
-        return values
-    if read.dtype.kind in "mM":
-        values = np.rint(values).astype(f"{read.dtype.kind}8[us]").astype(read.dtype)
-        # Integers are free of the time zone, which is part of a type.
-        holds_objects = _time_zone(dtype) is None and np.asarray(column).dtype == object
-        if not holds_objects:
-            return values.astype(np.int64)
-        zone = next((v.tzinfo for v in column if getattr(v, "tzinfo", None) is not None), None)
-        moments = values.astype(object)
-        if zone is not None:
-            moments = [moment.replace(tzinfo=UTC).astimezone(zone) for moment in moments]
-        return np.array([*moments, None], dtype=object)[:-1]
-    is_whole = dtype.is_integer() if hasattr(dtype, "is_integer") else dtype.kind in "iu"
-    return np.rint(values) if is_whole else values
-
-
-def _objects(values):
-    """Return values as objects, None for every kind of gap."""
-    return np.array(
-        [None if _is_gap(value) else value for value in np.asarray(values, dtype=object)] + [None],
-        dtype=object,
-    )[:-1]
-
-
-def _is_gap(value):
-    # NaN alone differs from itself.
-    is_nan = isinstance(value, Number) and value != value
-    return is_nan or type(value).__name__ in _GAPS
-
-
-def as_floats(values, name, kind):
-    """Return numbers, or dates in microseconds, as floats, if they are of the kind of fit."""
-    held = f"Column {name!r} of X held {_KINDS[kind]} in fit, and now holds "
-    if len(values) and values.dtype.kind in _KINDS and values.dtype.kind != kind:
-        raise ValueError(f"{held}{_KINDS[values.dtype.kind]}.")
-    if values.dtype.kind in "mM":
-        values = values.astype(f"{values.dtype.kind}8[us]").astype(np.int64)
-    try:
-        floats = values.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{held}something else: {error}.") from error
-    if np.isinf(floats).any():
-        raise ValueError(f"Column {name!r} of X contains infinity.")
-    return floats
