@@ -1,6 +1,7 @@
 """From a CSV file to the model to keep: ``python own_csv.py FILE TARGET_COLUMN``."""
 
 import sys
+import warnings
 
 import pandas as pd
 import skops.io as sio
@@ -13,15 +14,18 @@ from sklearn_ae import NativeColumns, TableFeatures, make_table_vote
 from sklearn_ae.plotting import ComparisonDisplay
 from sklearn_ae.semi_supervised import LabeledOnly, UnlabeledOnly, compare
 
-X = pd.read_csv(sys.argv[1])
-y = X.pop(sys.argv[2])  # text or numbers, empty where there is no label
+X = pd.read_csv(sys.argv[1], dtype={sys.argv[2]: str})
+y = X.pop(sys.argv[2])  # empty where there is no label
 # Numbers of many values are predicted as numbers, all else are classes.
-regresses = y.dtype.kind in "if" and y.nunique() > 20
+numbers = pd.to_numeric(y, errors="coerce").astype(float)
+regresses = numbers.notna().equals(y.notna()) and y.nunique() > 20
+y = numbers if regresses else y
 
 codes = TableFeatures(memory="kept", random_state=0)
 if y.isna().mean() >= 0.5:
     # All splits learn codes from these rows alone: once, and once only thanks to the memory.
     codes = UnlabeledOnly(codes)
+warnings.filterwarnings("ignore", "The least populated class")
 # XGBoost on the table as it is, tuned alike alone and in the vote.
 boosting = XGBRegressor if regresses else XGBClassifier
 trees = boosting(n_estimators=100, learning_rate=0.2, enable_categorical=True, n_jobs=1)

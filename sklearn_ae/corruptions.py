@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from operator import index
 from typing import Any, NamedTuple, Self
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
@@ -434,12 +435,18 @@ class Gaps(_Grouped):
             The corruption itself.
         """
         if self.fill is not None:
-            self.fill_ = torch.as_tensor(self.fill, device=rows.device)
-            if self.fill_.shape != (rows.n_features,):
-                raise ValueError(
-                    f"Gaps(fill={self.fill!r}) must hold a number for each of the "
-                    f"{rows.n_features} features that the autoencoder gets."
-                )
+            message = (
+                f"Gaps(fill={self.fill!r}) must hold a number for each of the {rows.n_features} "
+                "features that the autoencoder gets."
+            )
+            try:
+                fill = torch.from_numpy(np.array(self.fill, dtype=np.float64))
+            except (TypeError, ValueError) as error:
+                raise ValueError(message) from error
+            if fill.shape != (rows.n_features,):
+                raise ValueError(message)
+            # There is no float64 on MPS.
+            self.fill_ = (fill.float() if rows.device.type == "mps" else fill).to(rows.device)
         return super().prepare(rows)
 
     def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
@@ -448,7 +455,9 @@ class Gaps(_Grouped):
         taken = random_mask(self._shape_of_draws(X), level, generator)
         if self.fill is None:
             return X.masked_fill_(self._by_column(taken), 0)
-        fill = getattr(self, "fill_", torch.as_tensor(self.fill)).to(X)
+        if not hasattr(self, "fill_"):
+            self.prepare(_Columns(X.shape[-1], X.device))
+        fill = self.fill_.to(X)
         if n_rows > 1:
             shift = torch.randint(1, n_rows, (1,), generator=generator, device=X.device)
             other = (torch.arange(n_rows, device=X.device) + shift) % n_rows

@@ -31,7 +31,7 @@ Y = np.where(np.arange(len(Y)) % 4 == 0, Y, -1)
 def cluster():
     with (
         distributed.LocalCluster(
-            2, threads_per_worker=1, processes=True, dashboard_address=None
+            2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster),
     ):

@@ -9,7 +9,13 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit, StratifiedShuffleSplit
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    ShuffleSplit,
+    StratifiedShuffleSplit,
+    cross_val_score,
+)
 from sklearn.neighbors import KNeighborsClassifier
 
 from sklearn_ae.plotting import ComparisonDisplay
@@ -113,6 +119,28 @@ def test_one_score_for_all_whatever_they_are_tuned_by():
     assert found.scoring == "r2"
     assert_array_equal(found.scores[0], found.scores[1])
     assert found != compare(ridge, X, X[:, 0], cv=3)
+
+
+def test_classes_of_one_label_are_compared_too():
+    y = TRUTH.copy()
+    y[0] = 2
+    found = compare({"a": DummyClassifier(), "b": DummyClassifier()}, X, y)
+    assert found.verdicts == ["no difference"] * 2
+
+
+def test_an_error_says_whose_it_is():
+    models = {"linear": LogisticRegression(), "wrong": LogisticRegression(solver="none")}
+    with pytest.raises(ValueError, match="solver") as caught:
+        compare(models, X, TRUTH)
+    assert "raised by 'wrong'" in caught.value.__notes__[0]
+
+
+def test_several_outputs_are_scored_by_the_estimators():
+    y = np.column_stack([TRUTH, X[:, 0] > 0.5]).astype(int)
+    models = {"a": KNeighborsClassifier(1), "b": KNeighborsClassifier(1)}
+    found = compare(models, X, y, cv=3)
+    assert found.scoring == "score"
+    assert_array_equal(found.scores[0], cross_val_score(models["a"], X, y, cv=KFold(3)))
 
 
 def test_the_marker_is_that_of_the_splits():

@@ -3,16 +3,20 @@
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from scipy import sparse
 from sklearn.datasets import load_digits
+from torch import nn
 
 from sklearn_ae import (
     Autoencoder,
     AutoencoderClassifier,
     DenoisingAutoencoder,
+    NativeColumns,
     PatchFeatures,
     SparseAutoencoder,
     TableFeatures,
@@ -43,6 +47,17 @@ def blocks(X):
 
 def rows_of(X, **kwargs):
     return _dask.DaskRows(X.rechunk({1: -1}), **kwargs)
+
+
+@pytest.mark.parametrize("n_features", [1, 5, 7, 9, 33])
+@pytest.mark.parametrize("n_components", [1, 8, 40])
+def test_rows_have_the_same_codes_in_whatever_pieces_they_come(n_features, n_components):
+    X = np.random.default_rng(0).random((400, n_features), np.float32)
+    ae = Autoencoder(**{**SMALL, "n_components": n_components}).fit(X)
+    codes = ae.transform(X)
+    for size in (1, 16, 37, 133, 267):
+        pieces = [ae.transform(X[start : start + size]) for start in range(0, 400, size)]
+        np.testing.assert_array_equal(np.concatenate(pieces), codes)
 
 
 @pytest.mark.parametrize("scheduler", ["threads", "synchronous"])
@@ -134,6 +149,25 @@ def test_frames_are_encoded_and_filled_part_by_part():
     np.testing.assert_array_equal(same.transform(X), codes.compute())
 
 
+@pytest.mark.parametrize("n_files", [1, 3])
+def test_frames_of_files_and_of_objects(n_files, tmp_path):
+    dd = pytest.importorskip("dask.dataframe")
+    X = table()
+    tables = TableFeatures(Autoencoder(**SMALL), random_state=0).fit(X)
+    files = [tmp_path / f"part{k}.parquet" for k in range(n_files)]
+    for k, file in enumerate(files):
+        X.iloc[k * 400 // n_files : (k + 1) * 400 // n_files].to_parquet(file)
+    lazy = dd.read_parquet(files)
+    np.testing.assert_array_equal(tables.transform(lazy).compute(), tables.transform(X))
+    assert tables.impute(lazy).isna().sum().sum().compute() == 0
+    X["day"] = X["day"].dt.date
+    with dask.config.set({"dataframe.convert-string": False}):
+        frame = dd.from_pandas(X, npartitions=3)
+        tables.fit(frame)
+        np.testing.assert_array_equal(tables.transform(frame).compute(), tables.transform(X))
+        assert tables.impute(frame).compute()["day"].tolist() == X["day"].tolist()
+
+
 def test_tables_learn_from_a_sample_of_a_larger_frame(monkeypatch):
     dd = pytest.importorskip("dask.dataframe")
     monkeypatch.setattr(_tables, "_N_SAMPLED", 100)
@@ -161,6 +195,8 @@ def test_frames_that_do_not_fit():
     for method in (tables.fit, tables.transform, tables.impute):
         with pytest.raises(TypeError, match="takes frames of dask, got Array"):
             method(da.zeros((3, 3)))
+    with pytest.raises(TypeError, match=r"NativeColumns takes nothing of dask .* X\.compute\(\)"):
+        NativeColumns().fit(frame)
     tables.set_output(transform="pandas")
     with pytest.raises(ValueError, match="set_output"):
         tables.transform(frame)
@@ -286,6 +322,20 @@ def test_type_of_blocks_is_kept(monkeypatch):
     taken = np.concatenate([x.numpy() for x, _ in Batches(rows, 8)])
     assert taken.dtype == np.float32
     np.testing.assert_array_equal(taken, X)
+
+
+def test_threads_that_learn_from_blocks_do_not_share_random_numbers(X):
+    encoder = nn.Sequential(nn.Linear(8, 6), nn.Dropout(0.3), nn.ReLU())
+
+    def fit(seed):
+        ae = Autoencoder(**{**SMALL, "random_state": seed}, encoder=encoder)
+        return ae.fit(da.from_array(X, chunks=(40, 8))).loss_curve_
+
+    expected = [fit(seed) for seed in range(3)]
+    state = torch.get_rng_state()
+    with ThreadPoolExecutor(3) as pool:
+        assert [*pool.map(fit, range(3))] == expected
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize(("value", "what"), [(np.nan, "NaN"), (np.inf, "infinity")])

@@ -212,7 +212,9 @@ def test_own_csv_keeps_codes_only_if_they_gain(n_rows, n_sensors, noise, verdict
     assert (kept == "kept: XGBoost") == (verdict == "no difference")
     saved = zipfile.ZipFile(tmp_path / "model.skops").read("schema.json")
     assert (b"TableFeatures" in saved) == (verdict == "better")
-    assert script("own_csv_apply.py").split() == ["True", "True"]
+    script("own_csv_apply.py")
+    applied = (tmp_path / "applied.csv").read_text()
+    assert applied == (tmp_path / "predictions.csv").read_text()
     predictions = pd.read_csv(tmp_path / "predictions.csv")["prediction"]
     assert set(predictions) == {True, False}
     assert len(predictions) == n_rows

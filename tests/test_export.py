@@ -116,13 +116,16 @@ def test_a_scaler_in_front(scaler):
     pipe = make_pipeline(FrozenEstimator(scaler.fit(X)), ae).fit(X)
     fresh = X + rng.normal(size=X.shape) * deviations
     codes, given = pipe.transform(fresh), torch.from_numpy(fresh)
-    atol = 1e-5 * np.abs(codes).max()
+    # Of inputs far from 0, which some of these scalers leave, float32 knows no more.
+    known = 4 * np.finfo(np.float32).eps * np.abs(scaler.transform(fresh)).max()
+    atol = max(1e-5 * np.abs(codes).max(), known)
     assert_allclose(to_torch(pipe)(given).detach(), codes, rtol=1e-5, atol=atol)
     again = pipe[-1].reconstruct(scaler.transform(fresh)).astype(np.float64)
     output = to_torch(pipe, "autoencoder")(given).detach().numpy()
     error = np.abs(output - scaler.inverse_transform(again))
     if scaler.get_params().get("with_std", True):
-        assert (error / deviations).max() < 1e-5
+        ends = scaler.inverse_transform(np.repeat([[0.0], [1.0]], 5, axis=1))
+        assert (error <= 1e-5 * deviations + known * (ends[1] - ends[0])).all()
     else:
         assert error.max() / 1e3 < 1e-4
 

@@ -196,6 +196,17 @@ def test_more_epochs_go_on_from_fewer_under_a_constant_rate(epochs, monkeypatch,
     )
 
 
+def test_a_shorter_fit_leaves_the_checkpoint_of_a_longer_one(epochs, tmp_path):
+    params = {"n_components": 8, "random_state": 0, "learning_rate_schedule": "constant"}
+    Autoencoder(**params, max_epochs=9, memory=tmp_path).fit(X)
+    Autoencoder(**params, max_epochs=3, memory=tmp_path).fit(X)
+    epochs["n"] = 0
+    longer = Autoencoder(**params, max_epochs=10, memory=tmp_path).fit(X)
+    assert epochs["n"] == 1
+    assert_same(longer, Autoencoder(**params, max_epochs=10).fit(X))
+    assert len([*tmp_path.rglob("*.checkpoint*")]) == 1
+
+
 @pytest.mark.parametrize("schedule", ["constant", "linear"])
 def test_halving_goes_on_from_the_round_before(schedule, epochs, tmp_path):
     ae = SparseAutoencoder(8, learning_rate_schedule=schedule, random_state=0, memory=tmp_path)

@@ -260,8 +260,35 @@ def test_a_batch_whose_text_is_all_missing_is_filled_whatever_its_type(library):
         batch = library.DataFrame({"text": column, "number": [1, 2, 3]})
         filled = tables.impute(batch)
         assert {*filled["text"]} <= {"long", "b"}
-        assert {*batch["text"].to_list()} != {*filled["text"]}
         assert filled["number"].to_list() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+@pytest.mark.parametrize("kind", ["dates", "durations", "numbers"])
+def test_a_batch_whose_dates_or_numbers_are_all_missing_is_filled(library, kind):
+    days = pd.date_range("2020-01-02", periods=60)
+    values = {"dates": days, "durations": days - days[0], "numbers": np.arange(60.0)}[kind]
+    X = library.DataFrame({"column": values, "number": range(60)})
+    tables = TableFeatures(small(max_epochs=2), random_state=0).fit(X)
+    for column in empty_columns(library):
+        batch = library.DataFrame({"column": column, "number": [1, 2, 3]})
+        for filled in (tables.impute(batch), tables.reconstruct(batch)):
+            for value in filled["column"].to_list():
+                assert min(values) <= value <= max(values)
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_whole_numbers_that_a_batch_is_too_narrow_for(library):
+    X = library.DataFrame({"large": range(1000, 1060), "small": range(60)})
+    tables = TableFeatures(small(max_epochs=2), random_state=0).fit(X)
+    columns = [library.Series([1, 2], dtype=library.Int8 if library is pl else np.int8)]
+    if library is pd:
+        columns += [pd.Series([1, None], dtype="Int8"), pd.Series([1, 2], dtype="int8[pyarrow]")]
+    for column in columns:
+        batch = library.DataFrame({"large": column, "small": column})
+        found = tables.reconstruct(batch)
+        assert all(1000 <= value <= 1060 for value in found["large"].to_list())
+        assert found["small"].dtype == column.dtype
 
 
 def test_arrays_of_text_come_back_untruncated():
@@ -313,6 +340,29 @@ def test_dates_with_a_time_zone_come_back_in_it():
         assert filled[39].utcoffset() == datetime.timedelta(hours=1)
 
 
+@pytest.mark.parametrize("library", [pd, pl])
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"])
+def test_dates_in_text_are_dates_and_come_back_as_text(library, form):
+    days = pd.date_range("2020-01-02", periods=60, freq="30h")
+    text = [None if k % 7 == 0 else day.strftime(form) for k, day in enumerate(days)]
+    X = library.DataFrame({"day": text, "number": range(60)})
+    dates = pd.DataFrame({"day": pd.to_datetime(pd.Series(text)), "number": range(60)})
+    ae = small(max_epochs=2)
+    tables = TableFeatures(ae, random_state=0).fit(X)
+    same = TableFeatures(ae, random_state=0).fit(dates)
+    assert_array_equal(tables.transform(X), same.transform(dates))
+    filled = tables.impute(X)["day"].to_list()
+    assert [day for k, day in enumerate(filled) if k % 7] == [day for day in text if day]
+    assert all(len(day) == len(text[1]) and pd.Timestamp(day) for day in filled)
+    assert_array_equal(
+        NativeColumns().fit_transform(X)["day"], NativeColumns().fit_transform(dates)["day"]
+    )
+    # One that is none makes all of them text, and no day that was one in fit.
+    assert TableFeatures("passthrough").fit(pd.DataFrame({"a": ["2020-02-30", "2020-01-01"] * 5}))
+    with pytest.raises(ValueError, match="'day' of X held dates in fit, and now holds something"):
+        tables.transform(X.head(1).__class__({"day": ["2020-02-30"], "number": [1]}))
+
+
 def test_no_two_outputs_share_a_name():
     X = pd.DataFrame({"a": ["b_c", "d"] * 20, "a_b": ["c", "e"] * 20})
     names = TableFeatures("passthrough").fit(X).get_feature_names_out()
@@ -322,7 +372,10 @@ def test_no_two_outputs_share_a_name():
 @pytest.mark.parametrize("cls", [SparseAutoencoder, DropoutAutoencoder, Autoencoder])
 def test_each_autoencoder_learns_from_tables(cls):
     X = in_pandas()
-    assert TableFeatures(cls(3, max_epochs=1)).fit_transform(X).shape == (N, 3)
+    ae = cls(3, max_epochs=2, random_state=0)
+    plain = TableFeatures("passthrough").fit(X)
+    rows = np.ma.array(plain.transform(X), mask=~plain.vectorizer_.observed(X))
+    assert_array_equal(TableFeatures(ae).fit_transform(X), clone(ae).fit(rows).transform(rows.data))
 
 
 def test_a_default_autoencoder_has_no_parameters_to_set():
@@ -343,6 +396,7 @@ def test_a_default_autoencoder_has_no_parameters_to_set():
         (lambda X: X.assign(number=np.inf), "Column 'number' of X contains infinity"),
         (lambda X: X.assign(number=X["date"]), "'number' of X held numbers in fit, .* dates"),
         (lambda X: X.assign(date=3), "'date' of X held dates in fit, and now holds numbers"),
+        (lambda X: X.assign(date="2020"), "'date' of X held dates in fit, .* something else"),
         (lambda X: X[:0], "0 sample"),
     ],
 )

@@ -58,6 +58,14 @@ def test_columns_keep_their_values_in_the_types_that_trees_take(container):
     assert native["open"].cat.categories.tolist() == ["False", "True"]
 
 
+def test_columns_without_a_value_stay_empty():
+    for empty in (np.nan, None):
+        X = pd.DataFrame({"a": [empty] * 3, "b": [1, 2, 3]})
+        native = NativeColumns().fit(X)
+        assert native.transform(X.assign(a="text"))["a"].isna().all()
+        assert native.transform(X)["a"].dtype == float
+
+
 def test_columns_of_later_tables_have_the_categories_of_fit():
     X, _ = table()
     later = X.iloc[:3].assign(city=["Lima", "Rome", None], open=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sklearn_ae._compute._dask import one_thread, sent
@@ -24,15 +25,15 @@ def sampled(X: Any, n_rows: int, seed: int) -> Any:
 
 def by_part(estimator: Any, method: str, X: Any) -> Any:
     """Apply a method of a fitted estimator to each part of a frame, once it is computed."""
-    from dask.delayed import delayed
+    copied = sent(estimator, method)
+    # A row of gaps, of any type: columns that are new or gone are refused here.
+    empty = getattr(copied, method)(X._meta.reindex([0]))[:0]
+    if method != "transform":
+        empty = X._meta
+    return X.map_partitions(partial(_of_part, copied, method, empty), meta=empty)
 
-    sent_one = sent(estimator, method)
-    # Columns that are new or gone are refused here.
-    meta = getattr(sent_one, method)(X._meta_nonempty)[:0]
-    return X.map_partitions(_of_part, delayed(sent_one, traverse=False), method, meta, meta=meta)
 
-
-def _of_part(part: Any, estimator: Any, method: str, empty: Any) -> Any:
+def _of_part(estimator: Any, method: str, empty: Any, part: Any) -> Any:
     if not len(part):
         return empty
     with one_thread():

@@ -91,11 +91,13 @@ def all_finite(tensor: torch.Tensor) -> bool:
 
 def _padded(batch: torch.Tensor) -> torch.Tensor:
     # Matrix products round by the address and, for few rows, by the number of rows. In blocks of
-    # 16 at an aligned address equal rows have equal codes, in whatever pieces they come.
+    # 16, each row at an aligned address, equal rows have equal codes in whatever pieces they come.
     n_rows, n_columns = batch.shape
-    if n_rows % 16 == 0 and batch.data_ptr() % 64 == 0:
+    is_aligned = batch.data_ptr() % 64 == 0 and n_columns * batch.element_size() % 16 == 0
+    if n_rows % 16 == 0 and is_aligned:
         return batch
-    padded = batch.new_zeros((-(-n_rows // 16) * 16, n_columns))
+    n_held = -(-n_columns // 16) * 16
+    padded = batch.new_zeros((-(-n_rows // 16) * 16, n_held))[:, :n_columns]
     padded[:n_rows] = batch
     return padded
 

@@ -51,6 +51,8 @@ def global_generators(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch's global generators inside the block and restore them after it."""
     gpus = [device] if device.type == "cuda" else []
     with _PROCESS.lock, torch.random.fork_rng(devices=gpus):
+        if not getattr(_THREAD, "n_held", 0):
+            _THREAD.gpus, _THREAD.outer = gpus, _states(gpus)
         torch.default_generator.manual_seed(seed)
         for gpu in gpus:
             with torch.cuda.device(gpu):
@@ -64,11 +66,16 @@ def global_generators(seed: int, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def lent_generators() -> Iterator[None]:
-    """Let other threads seed torch's global generators inside the block, and restore them.
+    """Let other threads have torch's global generators inside the block, as they were before.
 
     For one that holds them and waits for what another thread makes.
     """
     process, n_held = _PROCESS, getattr(_THREAD, "n_held", 0)
+    if not n_held:
+        yield
+        return
+    own = _states(_THREAD.gpus)
+    _restore(_THREAD.gpus, _THREAD.outer)
     for _ in range(n_held):
         process.lock.release()
     try:
@@ -76,6 +83,17 @@ def lent_generators() -> Iterator[None]:
     finally:
         for _ in range(n_held):
             process.lock.acquire()
+        _restore(_THREAD.gpus, own)
+
+
+def _states(gpus: list[torch.device]) -> list[torch.Tensor]:
+    return [torch.get_rng_state(), *map(torch.cuda.get_rng_state, gpus)]
+
+
+def _restore(gpus: list[torch.device], states: list[torch.Tensor]) -> None:
+    torch.set_rng_state(states[0])
+    for gpu, state in zip(gpus, states[1:], strict=True):
+        torch.cuda.set_rng_state(state, gpu)
 
 
 @contextmanager

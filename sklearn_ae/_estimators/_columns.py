@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from datetime import UTC, date, timedelta
 from numbers import Number
 
 import numpy as np
 from sklearn.utils.validation import validate_data
 
+from sklearn_ae._sklearn._checks import is_dask
 from sklearn_ae._sklearn._compat import safe_indexing
 
 _GAPS = {"NoneType", "NAType", "NaTType"}
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?")
 _KINDS = {"f": "numbers", "M": "dates", "m": "durations"}
 
 
 def checked_table(estimator, X, reset):
     """Return a frame as it is, and all else as an array."""
     name = type(estimator).__name__
+    if is_dask(X):
+        raise TypeError(
+            f"{name} takes nothing of dask here, got {type(X).__name__}: give X.compute(), or some "
+            "of its rows."
+        )
     if hasattr(X, "columns"):
         if not (hasattr(X, "iloc") or hasattr(X, "replace_column")):
             raise TypeError(
@@ -61,6 +70,10 @@ def read_column(X, k, kind=None):
         return values
     if all(isinstance(value, Number) and not isinstance(value, bool) for value in known):
         return values.astype(np.float64)
+    if all(isinstance(value, str) and _ISO_DATE.fullmatch(value) for value in known):
+        # There may be no such day.
+        with suppress(ValueError):
+            return np.array(values.tolist(), dtype="datetime64[us]")
     for type_, dtype in ((date, "datetime64"), (timedelta, "timedelta64")):
         if all(isinstance(value, type_) for value in known):
             return np.array(list(map(_without_zone, values)), dtype=dtype)
@@ -81,8 +94,10 @@ def as_text(value):
 def as_floats(values, name, kind):
     """Return numbers, or dates in microseconds, as floats, if they are of the kind of fit."""
     held = f"Column {name!r} of X held {_KINDS[kind]} in fit, and now holds "
-    if len(values) and values.dtype.kind in _KINDS and values.dtype.kind != kind:
-        raise ValueError(f"{held}{_KINDS[values.dtype.kind]}.")
+    now = values.dtype.kind
+    # Numbers in text are numbers, but years in it are no dates.
+    if len(values) and now != kind and (now in _KINDS or kind != "f"):
+        raise ValueError(f"{held}{_KINDS.get(now, 'something else')}.")
     if values.dtype.kind in "mM":
         values = values.astype(f"{values.dtype.kind}8[us]").astype(np.int64)
     try:

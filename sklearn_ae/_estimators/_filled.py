@@ -10,54 +10,85 @@ from sklearn_ae._estimators._columns import gaps_of, read_column, time_zone
 from sklearn_ae._sklearn._compat import safe_indexing
 
 
-def replaced(X, columns, gaps_only):
+def replaced(X, columns, kinds, gaps_only):
     """Return a copy of a table with other values in some of its columns, of the same types.
 
     Only a type that can't hold what is filled in gives way, such as that of an empty column.
     """
     is_array = isinstance(X, np.ndarray)
     copied = X.clone() if hasattr(X, "replace_column") else X.copy()
-    if is_array and any(values.dtype == object for values in columns.values()):
+    if is_array and X.dtype != object and "O" in kinds.values():
         copied = copied.astype(object)
     for k, values in columns.items():
         old, read = safe_indexing(X, k, axis=1), read_column(X, k)
-        where = gaps_of(read) | (not gaps_only)
+        gaps = gaps_of(read)
+        where = gaps | (not gaps_only)
         if not where.any():
             continue
-        new = _of_type(old, read, values)
+        # Of a column that is all gaps the type says nothing.
+        is_blank = gaps.all() and read.dtype.kind != kinds[k]
+        new = _by_kind(values, kinds[k]) if is_blank else _of_type(old, read, values)
         if is_array:
             copied[where, k] = new[where]
         elif hasattr(old, "iloc"):
-            new = type(old)(new, index=old.index, name=old.name)
-            old = _widened_pandas(old, new[where])
-            copied.isetitem(k, new.astype(old.dtype).where(where, old))
+            copied.isetitem(k, _in_pandas(old, new, where, is_blank))
         else:
-            new = type(old)(old.name, new.tolist())
-            old = _widened_polars(old, new.filter(where))
-            copied.replace_column(k, new.cast(old.dtype).zip_with(type(old)(where), old))
+            copied.replace_column(k, _in_polars(old, new, where, is_blank))
     if is_array and X.dtype.kind in "bU":
         copied = copied.astype(bool if X.dtype.kind == "b" else str)
     return copied
 
 
+def _in_pandas(old, new, where, is_blank):
+    """Return a column with some of its values replaced."""
+    new = type(old)(new, index=old.index, name=old.name)
+    if is_blank or str(old.dtype) == "null[pyarrow]":
+        return new.infer_objects()
+    old = _widened_pandas(old, new[where])
+    # What is not taken may not fit the type.
+    return new.where(where, new[where].iloc[0]).astype(old.dtype).where(where, old)
+
+
+def _in_polars(old, new, where, is_blank):
+    """Return a column with some of its values replaced."""
+    series = type(old)
+    new = series(old.name, new) if new.dtype.kind in "mM" else series(old.name, new.tolist())
+    if is_blank or str(old.dtype) == "Null":
+        return new
+    old = _widened_polars(old, new.filter(where))
+    return new.cast(old.dtype, strict=False).zip_with(series(where), old)
+
+
 def _widened_pandas(column, values):
     """Return a column in a type that can hold values."""
-    if hasattr(column.dtype, "categories"):
-        new = values[~values.isin(column.cat.categories)].unique()
+    dtype = column.dtype
+    if hasattr(dtype, "categories"):
+        new = values[~values.isin(dtype.categories)].unique()
         return column.cat.add_categories(new) if len(new) else column
-    is_narrow = column.dtype.kind in "biufmM" and values.infer_objects().dtype.kind == "O"
-    return column.astype(object) if is_narrow else column
+    if dtype.kind in "biufmM" and values.infer_objects().dtype.kind == "O":
+        return column.astype(object)
+    if dtype.kind in "iu":
+        limits = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
+        if values.min() < limits.min or values.max() > limits.max:
+            return column.astype(np.int64 if isinstance(dtype, np.dtype) else "Int64")
+    return column
 
 
 def _widened_polars(column, values):
     """Return a column in a type that can hold values."""
-    holds_text = values.dtype == type(values)(["text"]).dtype
-    is_narrow = column.dtype.is_numeric() or str(column.dtype) in ("Null", "Boolean")
-    if str(column.dtype).startswith("Enum"):
-        is_narrow = not {*values} <= {*column.dtype.categories}
-    if is_narrow and (holds_text or str(column.dtype) == "Null"):
-        return column.cast(values.dtype)
-    return column
+    if column.dtype.is_integer() or str(column.dtype).startswith("Enum"):
+        fits = values.cast(column.dtype, strict=False).null_count() == values.null_count()
+    else:
+        holds_text = values.dtype == type(values)(["text"]).dtype
+        fits = not (holds_text and (column.dtype.is_numeric() or str(column.dtype) == "Boolean"))
+    if fits:
+        return column
+    return column.cast(values.cast(int).dtype if values.dtype.is_float() else values.dtype)
+
+
+def _by_kind(values, kind):
+    """Return values in the plainest type of their kind."""
+    return np.rint(values).astype(f"{kind}8[us]") if kind in "mM" else values
 
 
 def _of_type(column, read, values):
@@ -66,11 +97,16 @@ def _of_type(column, read, values):
     if values.dtype == object:
         return values
     if read.dtype.kind in "mM":
-        values = np.rint(values).astype(f"{read.dtype.kind}8[us]").astype(read.dtype)
+        values = _by_kind(values, read.dtype.kind).astype(read.dtype)
         # Integers are free of the time zone, which is part of a type.
         holds_objects = time_zone(dtype) is None and np.asarray(column).dtype == object
         if not holds_objects:
             return values.astype(np.int64)
+        text = next((v for v in column if isinstance(v, str)), None)
+        if text is not None:
+            unit = {10: "D", 16: "m", 19: "s"}.get(len(text), "us")
+            dates = np.datetime_as_string(values, unit=unit).astype(object)
+            return dates if "T" in text else np.array([day.replace("T", " ") for day in dates])
         zone = next((v.tzinfo for v in column if getattr(v, "tzinfo", None) is not None), None)
         moments = values.astype(object)
         if zone is not None:

@@ -25,10 +25,10 @@ _MAX_CATEGORIES = 254
 class NativeColumns(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Columns of a table as gradient-boosted trees take them: floats, categories and gaps.
 
-    Numbers, dates and durations become floats, all else becomes a categorical column of pandas
-    with the categories of :term:`fit`, in every container alike, so that
-    ``HistGradientBoostingClassifier()`` and ``XGBClassifier(enable_categorical=True)`` get the same
-    table in training and later. Gaps stay gaps.
+    Numbers, dates and durations become floats, text that is all dates too, all else becomes a
+    categorical column of pandas with the categories of :term:`fit`, in every container alike, so
+    that ``HistGradientBoostingClassifier()`` and ``XGBClassifier(enable_categorical=True)`` get the
+    same table in training and later. Gaps stay gaps.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class NativeColumns(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     kinds_ : dict of int to str
         The kind of each column: ``"f"`` for numbers, ``"M"`` for dates, ``"m"`` for durations,
-        ``"O"`` for categories.
+        ``"O"`` for categories and ``""`` for those without a value, which stay empty.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.
@@ -90,9 +90,10 @@ class NativeColumns(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.categories_, self.kinds_ = {}, {}
         for k in range(X.shape[1]):
             column = read_column(X, k)
-            self.kinds_[k] = column.dtype.kind
-            if column.dtype == object:
-                counts = Counter(map(as_text, column[~gaps_of(column)]))
+            known = ~gaps_of(column)
+            self.kinds_[k] = column.dtype.kind if known.any() else ""
+            if self.kinds_[k] == "O":
+                counts = Counter(map(as_text, column[known]))
                 self.categories_[k] = sorted(c for c, _ in counts.most_common(_MAX_CATEGORIES))
         return self
 
@@ -121,7 +122,9 @@ class NativeColumns(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         for k, name in enumerate(self.get_feature_names_out()):
             values = read_column(X, k, self.kinds_[k])
             gaps = gaps_of(values)
-            if k in self.categories_:
+            if not self.kinds_[k]:
+                columns[name] = np.full(len(values), np.nan)
+            elif k in self.categories_:
                 codes = {category: i for i, category in enumerate(self.categories_[k])}
                 columns[name] = pandas.Categorical.from_codes(
                     # None, a gap, is no category either.

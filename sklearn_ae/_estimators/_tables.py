@@ -40,7 +40,7 @@ from sklearn_ae.corruptions import Gaps, SwapNoise
 _N_ROWS = 100_000
 _EPOCHS = (10, 1000)
 # Rows that are drawn of a frame larger than memory.
-_N_SAMPLED = 200_000
+_N_SAMPLED = 100_000
 # A frame is made around transform, with the rows' names, and what is inside has no need of one.
 _ARRAYS = partial(config_context, transform_output="default")
 
@@ -136,10 +136,11 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
     Notes
     -----
     Numbers are columns of numbers in any type, and columns of objects that are all numbers. Dates
-    and durations become numbers too. All else is a category, booleans and the empty string among
-    them. A column without a value tells nothing and is left out, at :meth:`transform` as well. A
-    category that was not seen in :term:`fit` is taken for a rare one if there were any, and else
-    for none. Columns have to be those of :term:`fit`, in their order.
+    and durations become numbers too, and so does text that is all dates, as in ``2026-11-26`` or
+    ``2026-11-26 12:30``, unless the column is a categorical one. All else is a category, booleans
+    and the empty string among them. A column without a value tells nothing and is left out, at
+    :meth:`transform` as well. A category that was not seen in :term:`fit` is taken for a rare one
+    if there were any, and else for none. Columns have to be those of :term:`fit`, in their order.
 
     References
     ----------
@@ -186,7 +187,7 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         ----------
         X : {dataframe, array-like} of shape (n_samples, n_features)
             The table, of pandas or polars or an array. Of a dask frame a random sample of about
-            200,000 rows is learned from.
+            100,000 rows is learned from.
 
         y : None
             Ignored.
@@ -368,4 +369,6 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         X, rows = self._vectorized(X)
         if not self._passes_through:
             rows = self.autoencoder_.reconstruct(rows)
-        return replaced(X, self.vectorizer_.inverse_transform(rows), gaps_only)
+        return replaced(
+            X, self.vectorizer_.inverse_transform(rows), self.vectorizer_.kinds_, gaps_only
+        )

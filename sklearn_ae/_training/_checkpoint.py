@@ -111,6 +111,8 @@ class Checkpoints(Callback):
             seconds = self.seconds_before + start - self.begin
             self.checkpoint.write(arrays, state | {"seconds": seconds})
             self.n_kept = len(net.history)
+            if is_last:
+                self.checkpoint.before.unlink(missing_ok=True)
         except OSError as error:
             # Training goes on, and is finished without.
             warn(f"No checkpoint could be written to {self.checkpoint.path.parent}: {error}.")

@@ -135,7 +135,7 @@ class TimeLimit(Callback):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> bool:
         """Look at the clock."""
         ends = self.is_over() and len(net.history) < net.max_epochs
-        if ends:
+        if ends and not net.cut_short_:
             net.cut_short_ = "max_time"
         return ends
 

@@ -76,10 +76,13 @@ def train(
         The trained network.
     """
     kept = checkpoint.read() if checkpoint else None
+    if kept and len(kept[1]["history"]) > recipe.max_epochs:
+        # That of a longer fit, which stays.
+        kept = checkpoint = None
     with _prepared(architecture, recipe, rows, start, tasks, build, checkpoint) as net:
         net.notify("on_train_begin", X=rows, y=None)
         n_epochs = recipe.max_epochs
-        if kept and len(kept[1]["history"]) <= n_epochs:
+        if kept:
             n_epochs = restore(net, *kept)
         with torch.enable_grad(), suppress(EndOfTraining), _told_of(checkpoint):
             net.fit_loop(rows, epochs=n_epochs)

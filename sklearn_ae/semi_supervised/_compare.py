@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -162,7 +163,8 @@ def compare(estimators, X, y, *, groups=None, cv=None, scoring=None, unlabeled="
 
     cv : int, cross-validation generator, iterable or None, default=None
         How the labeled rows are split, as for :class:`SemiSupervisedSplit`; None splits them ten
-        times, a fifth of them to test, stratified if the first estimator is a classifier.
+        times, a fifth of them to test, stratified if the first estimator is a classifier and every
+        class has two labels, and one in each test part.
 
     scoring : str, callable or None, default=None
         The score, as for :func:`~sklearn.model_selection.cross_val_score`; None is the accuracy of
@@ -229,14 +231,16 @@ def compare(estimators, X, y, *, groups=None, cv=None, scoring=None, unlabeled="
         raise ValueError(f"estimators={list(estimators)!r} must be two or more, to be compared.")
     names, first = list(estimators), next(iter(estimators.values()))
     _check_candidates(estimators)
-    if cv is None:
-        kind = StratifiedShuffleSplit if is_classifier(first) else ShuffleSplit
-        cv = kind(10, test_size=0.2, random_state=0)
-    elif isinstance(cv, SemiSupervisedSplit) and is_auto(unlabeled):
+    if isinstance(cv, SemiSupervisedSplit) and is_auto(unlabeled):
         unlabeled = cv.unlabeled
-    if scoring is None:
+    labels = as_array(y)
+    if scoring is None and labels.ndim == 1:
         scoring = _SCORING.get(get_tags(first).estimator_type)
-    labeled = ~is_unlabeled(as_array(y), unlabeled)
+    labeled = ~is_unlabeled(labels, unlabeled)
+    if cv is None:
+        stratifies = is_classifier(first) and _has_each_twice(labels[labeled])
+        kind = StratifiedShuffleSplit if stratifies else ShuffleSplit
+        cv = kind(10, test_size=0.2, random_state=0)
     if not isinstance(cv, SemiSupervisedSplit):
         # Integers without a -1 are no mistake here.
         cv = SemiSupervisedSplit(cv, unlabeled=None if labeled.all() else unlabeled)
@@ -244,20 +248,16 @@ def compare(estimators, X, y, *, groups=None, cv=None, scoring=None, unlabeled="
     splits = list(cv.split(X, y, groups))
     if len(splits) < 2:
         raise ValueError(f"cv={cv.cv!r} makes {len(splits)} split: a standard error needs two.")
-    scores = np.array(
-        [
-            cross_val_score(
-                estimator,
-                X,
-                y,
-                cv=splits,
-                scoring=scoring and labeled_scorer(scoring, unlabeled=unlabeled),
-                n_jobs=n_jobs,
-                error_score="raise",
+    scorer = scoring and labeled_scorer(scoring, unlabeled=unlabeled)
+    scores = np.empty((len(names), len(splits)))
+    for row, (name, estimator) in zip(scores, estimators.items(), strict=True):
+        try:
+            row[:] = cross_val_score(
+                estimator, X, y, cv=splits, scoring=scorer, n_jobs=n_jobs, error_score="raise"
             )
-            for estimator in estimators.values()
-        ]
-    )
+        except Exception as error:
+            error.add_note(f"It was raised by {name!r} of estimators={names!r}.")
+            raise
     for name, row in zip(names, scores, strict=True):
         if np.isnan(row).any():
             raise ValueError(
@@ -278,6 +278,12 @@ def compare(estimators, X, y, *, groups=None, cv=None, scoring=None, unlabeled="
         scoring=_name_of_score(scoring, first),
         n_labeled=int(labeled.sum()),
     )
+
+
+def _has_each_twice(labels):
+    """Whether each class can be in the training and the test part of a stratified split."""
+    counts = Counter(labels.tolist()) if labels.ndim == 1 else {}
+    return bool(counts) and min(counts.values()) > 1 and len(counts) <= 0.2 * len(labels)
 
 
 def _name_of_score(scoring, estimator):
@@ -308,4 +314,4 @@ def _n_candidates(estimator):
         return _n_candidates(estimator.estimator)
     if hasattr(estimator, "param_grid"):
         return len(ParameterGrid(estimator.param_grid))
-    return estimator.n_iter if hasattr(estimator, "param_distributions") else 0
+    return getattr(estimator, "n_iter", 0) if hasattr(estimator, "param_distributions") else 0
