@@ -102,10 +102,10 @@ class Autoencoder(TrainedMixin, TransformerMixin, BaseEstimator):
         Share of the codes that are dropped, drawn anew for every row and step, in training only;
         in [0, 1). The codes that are kept are scaled by ``1 / (1 - dropout)``.
 
-    corruption : {"masking", "gaussian", "salt_and_pepper", "swap", "gaps"} or callable, \
-            default="masking"
-        What is done to the input in training; the target is the clean input. See
-        :mod:`sklearn_ae.corruptions`; ``RegionBlanking(image_shape=(28, 28))`` blanks rectangles.
+    corruption : str or callable, default="masking"
+        What is done to the input in training, ``"masking"``, ``"gaussian"``, ``"salt_and_pepper"``,
+        ``"swap"`` or ``"gaps"``; the target is the clean input. See :mod:`sklearn_ae.corruptions`;
+        ``RegionBlanking(image_shape=(28, 28))`` blanks rectangles.
 
     corruption_level : float, default=0.0
         Strength of the corruption; 0 turns it off. The standard deviation of Gaussian noise, in

@@ -51,10 +51,10 @@ class DenoisingAutoencoder(Autoencoder):
         Reconstruction loss, summed over features: half the squared error, the cross-entropy (X in
         [0, 1] only), or half the squared error that turns linear beyond 1.
 
-    corruption : {"masking", "gaussian", "salt_and_pepper", "swap", "gaps"} or callable, \
-            default="masking"
-        What is done to the input in training; the target is the clean input. See
-        :mod:`sklearn_ae.corruptions`; ``RegionBlanking(image_shape=(28, 28))`` blanks rectangles.
+    corruption : str or callable, default="masking"
+        What is done to the input in training, ``"masking"``, ``"gaussian"``, ``"salt_and_pepper"``,
+        ``"swap"`` or ``"gaps"``; the target is the clean input. See :mod:`sklearn_ae.corruptions`;
+        ``RegionBlanking(image_shape=(28, 28))`` blanks rectangles.
 
     corruption_level : float, default=0.3
         Strength of the corruption; 0 turns it off. The standard deviation of Gaussian noise, in
