@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from sklearn_ae._sklearn._compat import StrOptions
 from sklearn_ae._sklearn._image_shape import check_image_shape
@@ -451,12 +451,13 @@ class Gaps(_Grouped):
 
     def __call__(self, X: torch.Tensor, level: float, generator: torch.Generator) -> torch.Tensor:
         """Corrupt a batch, as in :class:`Corruption`."""
+        if self.fill is not None and not hasattr(self, "fill_"):
+            prepared = clone(self).prepare(_Columns(X.shape[-1], X.device))
+            return prepared(X, level, generator)
         n_rows = X.shape[-2]
         taken = random_mask(self._shape_of_draws(X), level, generator)
         if self.fill is None:
             return X.masked_fill_(self._by_column(taken), 0)
-        if not hasattr(self, "fill_"):
-            self.prepare(_Columns(X.shape[-1], X.device))
         fill = self.fill_.to(X)
         if n_rows > 1:
             shift = torch.randint(1, n_rows, (1,), generator=generator, device=X.device)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn.datasets import load_digits
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from sklearn_ae import (
@@ -166,6 +167,24 @@ def test_frames_of_files_and_of_objects(n_files, tmp_path):
         tables.fit(frame)
         np.testing.assert_array_equal(tables.transform(frame).compute(), tables.transform(X))
         assert tables.impute(frame).compute()["day"].tolist() == X["day"].tolist()
+
+
+def test_frames_with_a_vectorizer_that_takes_no_gaps():
+    dd = pytest.importorskip("dask.dataframe")
+    X = table()[["size"]].fillna(0)
+    frame = dd.from_pandas(X, npartitions=3)
+    tables = TableFeatures(Autoencoder(2, max_epochs=1), vectorizer=StandardScaler()).fit(frame)
+    np.testing.assert_allclose(tables.transform(frame).compute(), tables.transform(X), rtol=1e-6)
+
+
+def test_the_estimator_is_one_node_of_the_graph_of_frames():
+    dd = pytest.importorskip("dask.dataframe")
+    frame = dd.from_pandas(table(), npartitions=10)
+    tables = TableFeatures(Autoencoder(1000, max_epochs=1)).fit(frame)
+    graph = dict(tables.transform(frame).__dask_graph__())
+    sizes = sorted(len(pickle.dumps(node)) for node in graph.values())
+    assert sizes[-1] > 20_000
+    assert sizes[-2] < sizes[-1] / 2
 
 
 def test_tables_learn_from_a_sample_of_a_larger_frame(monkeypatch):

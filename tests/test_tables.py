@@ -357,10 +357,40 @@ def test_dates_in_text_are_dates_and_come_back_as_text(library, form):
     assert_array_equal(
         NativeColumns().fit_transform(X)["day"], NativeColumns().fit_transform(dates)["day"]
     )
-    # One that is none makes all of them text, and no day that was one in fit.
-    assert TableFeatures("passthrough").fit(pd.DataFrame({"a": ["2020-02-30", "2020-01-01"] * 5}))
-    with pytest.raises(ValueError, match="'day' of X held dates in fit, and now holds something"):
-        tables.transform(X.head(1).__class__({"day": ["2020-02-30"], "number": [1]}))
+    # What is no day later is a gap, and stays.
+    none = library.DataFrame({"day": ["2020-02-30", "soon"], "number": [1, 2]})
+    gaps = library.DataFrame({"day": [None, None], "number": [1, 2]}, **text_schema(library))
+    assert_array_equal(tables.transform(none), tables.transform(gaps))
+    assert tables.impute(none)["day"].to_list() == ["2020-02-30", "soon"]
+    blank = tables.impute(gaps)["day"]
+    assert blank.dtype == gaps["day"].dtype
+    assert all(len(day) == len(text[1]) for day in blank.to_list())
+
+
+def text_schema(library):
+    return {} if library is pd else {"schema_overrides": {"day": pl.String}}
+
+
+def test_text_of_dates_that_are_none_or_differ_in_form():
+    # One that is none in fit makes all of them text.
+    X = pd.DataFrame({"a": ["2020-02-30", "2020-01-01"] * 5})
+    names = TableFeatures("passthrough").fit(X).get_feature_names_out()
+    assert names.tolist() == ["a_2020-01-01", "a_2020-02-30"]
+    # The longest decides.
+    X = pd.DataFrame({"a": ["2020-01-01", *["2020-01-02 12:30"] * 20]})
+    found = TableFeatures(small(max_epochs=1)).fit(X).reconstruct(X)["a"]
+    assert found.str.len().eq(16).all()
+    # Categories stay categories.
+    for column in (
+        pd.Series(["2020-01-01", "2020-01-02"] * 9, dtype="category"),
+        pl.Series(["2020-01-01", "2020-01-02"] * 9, dtype=pl.Categorical),
+    ):
+        rows = TableFeatures("passthrough").fit_transform(type(column)(column).to_frame())
+        assert rows[:2].tolist() == [[1, 0], [0, 1]]
+    text = np.array([["2020-01-01", "b"], ["2020-01-03", "a"]] * 9)
+    found = TableFeatures(small(max_epochs=1)).fit(text).reconstruct(text)
+    assert found.dtype.kind == "U"
+    assert all(pd.Timestamp(day).year in (2019, 2020) for day in found[:, 0])
 
 
 def test_no_two_outputs_share_a_name():

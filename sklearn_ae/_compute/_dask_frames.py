@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
+
+import numpy as np
 
 from sklearn_ae._compute._dask import one_thread, sent
 
@@ -23,17 +24,26 @@ def sampled(X: Any, n_rows: int, seed: int) -> Any:
     )
 
 
-def by_part(estimator: Any, method: str, X: Any) -> Any:
-    """Apply a method of a fitted estimator to each part of a frame, once it is computed."""
+def by_part(estimator: Any, method: str, X: Any, *, takes_gaps: bool) -> Any:
+    """Apply a method of a fitted estimator to each part of a frame, once it is computed.
+
+    The estimator, as it is now, is one node of the graph, so that it is sent to a worker once.
+    """
+    from dask import array, delayed
+
     copied = sent(estimator, method)
-    # A row of gaps, of any type: columns that are new or gone are refused here.
-    empty = getattr(copied, method)(X._meta.reindex([0]))[:0]
+    node = delayed(copied, traverse=False)
+    # A row of any type: columns that are new or gone are refused here.
+    probe = X._meta.reindex([0]) if takes_gaps else X._meta_nonempty
+    empty = getattr(copied, method)(probe)[:0]
     if method != "transform":
-        empty = X._meta
-    return X.map_partitions(partial(_of_part, copied, method, empty), meta=empty)
+        return X.map_partitions(_of_part, node, method, X._meta, meta=X._meta)
+    shape = (np.nan, empty.shape[1])
+    codes = [delayed(_of_part)(part, node, method, empty) for part in X.to_delayed()]
+    return array.concatenate([array.from_delayed(c, shape, meta=empty) for c in codes])
 
 
-def _of_part(estimator: Any, method: str, empty: Any, part: Any) -> Any:
+def _of_part(part: Any, estimator: Any, method: str, empty: Any) -> Any:
     if not len(part):
         return empty
     with one_thread():

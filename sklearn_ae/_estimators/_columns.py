@@ -15,7 +15,7 @@ from sklearn_ae._sklearn._compat import safe_indexing
 
 _GAPS = {"NoneType", "NAType", "NaTType"}
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?")
-_KINDS = {"f": "numbers", "M": "dates", "m": "durations"}
+_KINDS = {"f": "numbers", "M": "dates", "m": "durations", "T": "dates"}
 
 
 def checked_table(estimator, X, reset):
@@ -52,10 +52,13 @@ def name_of(X, k):
 def read_column(X, k, kind=None):
     """Return a column as floats, as dates or times in its own unit, or as objects and None.
 
-    As objects where it is of kind "O"; for every other, the values decide.
+    As objects where it is of kind "O", and where it was text of dates, kind "T", what is none is a
+    gap; for every other, the values decide.
     """
     column = safe_indexing(X, k, axis=1)
-    if kind == "O" or (hasattr(column, "iloc") and hasattr(column.dtype, "categories")):
+    is_pandas_category = hasattr(column, "iloc") and hasattr(column.dtype, "categories")
+    is_polars_category = str(column.dtype).startswith(("Categorical", "Enum"))
+    if kind == "O" or is_pandas_category or is_polars_category:
         return _objects(column.astype(object) if hasattr(column, "iloc") else column)
     if time_zone(column.dtype) is not None:
         column = column.dt.tz_convert(None)
@@ -70,10 +73,9 @@ def read_column(X, k, kind=None):
         return values
     if all(isinstance(value, Number) and not isinstance(value, bool) for value in known):
         return values.astype(np.float64)
-    if all(isinstance(value, str) and _ISO_DATE.fullmatch(value) for value in known):
-        # There may be no such day.
-        with suppress(ValueError):
-            return np.array(values.tolist(), dtype="datetime64[us]")
+    if kind == "T" or all(map(_is_date_text, known)):
+        dates = [value if kind != "T" or _is_date_text(value) else None for value in values]
+        return np.array(dates, dtype="datetime64[us]")
     for type_, dtype in ((date, "datetime64"), (timedelta, "timedelta64")):
         if all(isinstance(value, type_) for value in known):
             return np.array(list(map(_without_zone, values)), dtype=dtype)
@@ -91,12 +93,36 @@ def as_text(value):
     return str(int(value)) if is_whole else str(value)
 
 
+def _is_date_text(value):
+    if not (isinstance(value, str) and _ISO_DATE.fullmatch(value)):
+        return False
+    with suppress(ValueError):
+        # There may be no such day.
+        return not np.isnat(np.datetime64(value, "us"))
+    return False
+
+
+def kind_of(X, k, column):
+    """Return the kind by which later tables are read, of a column that has a value."""
+    if column.dtype.kind != "M":
+        return column.dtype.kind
+    raw = safe_indexing(X, k, axis=1)
+    return "T" if any(isinstance(value, str) for value in raw) else "M"
+
+
+def format_of(X, k):
+    """Return the unit to which dates are given in text, and what stands before the time."""
+    longest = max((v for v in safe_indexing(X, k, axis=1) if isinstance(v, str)), key=len)
+    unit = {10: "D", 16: "m", 19: "s"}.get(len(longest), "us")
+    return unit, "T" if "T" in longest else " "
+
+
 def as_floats(values, name, kind):
     """Return numbers, or dates in microseconds, as floats, if they are of the kind of fit."""
     held = f"Column {name!r} of X held {_KINDS[kind]} in fit, and now holds "
     now = values.dtype.kind
     # Numbers in text are numbers, but years in it are no dates.
-    if len(values) and now != kind and (now in _KINDS or kind != "f"):
+    if len(values) and now != kind.replace("T", "M") and (now in _KINDS or kind != "f"):
         raise ValueError(f"{held}{_KINDS.get(now, 'something else')}.")
     if values.dtype.kind in "mM":
         values = values.astype(f"{values.dtype.kind}8[us]").astype(np.int64)

@@ -17,10 +17,12 @@ def replaced(X, columns, kinds, gaps_only):
     """
     is_array = isinstance(X, np.ndarray)
     copied = X.clone() if hasattr(X, "replace_column") else X.copy()
+    # Dates in text are text here.
+    kinds = {k: kind.replace("T", "O") for k, kind in kinds.items()}
     if is_array and X.dtype != object and "O" in kinds.values():
         copied = copied.astype(object)
     for k, values in columns.items():
-        old, read = safe_indexing(X, k, axis=1), read_column(X, k)
+        old, read = safe_indexing(X, k, axis=1), read_column(X, k, kinds[k])
         gaps = gaps_of(read)
         where = gaps | (not gaps_only)
         if not where.any():
@@ -65,7 +67,7 @@ def _widened_pandas(column, values):
     if hasattr(dtype, "categories"):
         new = values[~values.isin(dtype.categories)].unique()
         return column.cat.add_categories(new) if len(new) else column
-    if dtype.kind in "biufmM" and values.infer_objects().dtype.kind == "O":
+    if dtype.kind in "biufmM" and any(isinstance(value, str) for value in values):
         return column.astype(object)
     if dtype.kind in "iu":
         limits = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
@@ -102,11 +104,6 @@ def _of_type(column, read, values):
         holds_objects = time_zone(dtype) is None and np.asarray(column).dtype == object
         if not holds_objects:
             return values.astype(np.int64)
-        text = next((v for v in column if isinstance(v, str)), None)
-        if text is not None:
-            unit = {10: "D", 16: "m", 19: "s"}.get(len(text), "us")
-            dates = np.datetime_as_string(values, unit=unit).astype(object)
-            return dates if "T" in text else np.array([day.replace("T", " ") for day in dates])
         zone = next((v.tzinfo for v in column if getattr(v, "tzinfo", None) is not None), None)
         moments = values.astype(object)
         if zone is not None:

@@ -13,6 +13,7 @@ from sklearn_ae._estimators._columns import (
     as_text,
     checked_table,
     gaps_of,
+    kind_of,
     name_of,
     read_column,
 )
@@ -36,7 +37,8 @@ class NativeColumns(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         The categories of each column that is none of numbers, by its place.
 
     kinds_ : dict of int to str
-        The kind of each column: ``"f"`` for numbers, ``"M"`` for dates, ``"m"`` for durations,
+        The kind of each column: ``"f"`` for numbers, ``"M"`` for dates, ``"T"`` for dates in text,
+        of which text that is none becomes a gap later, ``"m"`` for durations,
         ``"O"`` for categories and ``""`` for those without a value, which stay empty.
 
     n_features_in_ : int
@@ -91,7 +93,7 @@ class NativeColumns(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         for k in range(X.shape[1]):
             column = read_column(X, k)
             known = ~gaps_of(column)
-            self.kinds_[k] = column.dtype.kind if known.any() else ""
+            self.kinds_[k] = kind_of(X, k, column) if known.any() else ""
             if self.kinds_[k] == "O":
                 counts = Counter(map(as_text, column[known]))
                 self.categories_[k] = sorted(c for c, _ in counts.most_common(_MAX_CATEGORIES))

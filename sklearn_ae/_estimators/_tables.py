@@ -225,7 +225,7 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if is_dask(X):
-            return by_part(self, "transform", _checked_frame(self, X))
+            return self._by_part("transform", X)
         _, rows = self._vectorized(X)
         if self._passes_through:
             return rows
@@ -362,10 +362,14 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         with _ARRAYS():
             return X, self.vectorizer_.transform(X)
 
+    def _by_part(self, method, X):
+        takes_gaps = isinstance(self.vectorizer_, TableVectorizer)
+        return by_part(self, method, _checked_frame(self, X), takes_gaps=takes_gaps)
+
     def _reconstructed(self, method, X, gaps_only):
         check_is_fitted(self)
         if is_dask(X):
-            return by_part(self, method, _checked_frame(self, X))
+            return self._by_part(method, X)
         X, rows = self._vectorized(X)
         if not self._passes_through:
             rows = self.autoencoder_.reconstruct(rows)

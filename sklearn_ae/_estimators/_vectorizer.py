@@ -11,7 +11,15 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator
 from sklearn.preprocessing import OneHotEncoder
 
-from sklearn_ae._estimators._columns import as_floats, as_text, gaps_of, name_of, read_column
+from sklearn_ae._estimators._columns import (
+    as_floats,
+    as_text,
+    format_of,
+    gaps_of,
+    kind_of,
+    name_of,
+    read_column,
+)
 
 # A category of fewer rows is a rare one, and so are those beyond the most frequent ones.
 _MIN_FREQUENCY = 5
@@ -69,7 +77,10 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
 
     kinds_ : dict of int to str
         The kind of each of them, by which later tables are read: ``"f"`` for numbers, ``"M"`` for
-        dates, ``"m"`` for durations and ``"O"`` for categories.
+        dates, ``"T"`` for dates in text, ``"m"`` for durations and ``"O"`` for categories.
+
+    formats_ : dict of int to tuple of str
+        The unit of each of the dates in text, and what stands before the time.
 
     groups_ : dict of int to list of int
         The columns of the output that each of these has.
@@ -95,7 +106,8 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
         columns = {k: column for k, column in columns.items() if not gaps_of(column).all()}
         if not columns and len(X):
             raise ValueError("X holds no value: all of its columns are missing.")
-        self.kinds_ = {k: column.dtype.kind for k, column in columns.items()}
+        self.kinds_ = {k: kind_of(X, k, column) for k, column in columns.items()}
+        self.formats_ = {k: format_of(X, k) for k, kind in self.kinds_.items() if kind == "T"}
         self.labels_ = {k: [] for k, kind in self.kinds_.items() if kind == "O"}
         parts = []
         for k, column in columns.items():
@@ -141,6 +153,11 @@ class TableVectorizer(TransformerMixin, BaseEstimator):
             else:
                 scores = self.encoder_.named_transformers_[f"{k}_value"]
                 columns[k] = scores.inverse_transform(values)[:, 0]
+            if k in self.formats_:
+                unit, before_time = self.formats_[k]
+                dates = np.rint(columns[k]).astype("datetime64[us]")
+                text = np.datetime_as_string(dates, unit=unit, casting="unsafe")
+                columns[k] = np.char.replace(text, "T", before_time).astype(object)
         return columns
 
     def get_feature_names_out(self, input_features=None):

@@ -65,8 +65,10 @@ def train_kept(
         made.append(trained)
         if trained.net.cut_short_:
             if trained.net.cut_short_ == "callback" and checkpoint is not None:
-                # Gone on with, the same fit would end later.
-                checkpoint.remove()
+                held = checkpoint.read()
+                # Gone on with, the same fit would end later. That of a longer one stays.
+                if held and len(held[1]["history"]) <= recipe.max_epochs:
+                    checkpoint.remove()
             # An exception is what joblib does not keep.
             raise _CutShort
         return _packed(trained)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from numbers import Integral
@@ -164,7 +165,7 @@ def compare(estimators, X, y, *, groups=None, cv=None, scoring=None, unlabeled="
     cv : int, cross-validation generator, iterable or None, default=None
         How the labeled rows are split, as for :class:`SemiSupervisedSplit`; None splits them ten
         times, a fifth of them to test, stratified if the first estimator is a classifier and every
-        class has two labels, and one in each test part.
+        class has two labels and the test parts room for all of them.
 
     scoring : str, callable or None, default=None
         The score, as for :func:`~sklearn.model_selection.cross_val_score`; None is the accuracy of
@@ -283,7 +284,7 @@ def compare(estimators, X, y, *, groups=None, cv=None, scoring=None, unlabeled="
 def _has_each_twice(labels):
     """Whether each class can be in the training and the test part of a stratified split."""
     counts = Counter(labels.tolist()) if labels.ndim == 1 else {}
-    return bool(counts) and min(counts.values()) > 1 and len(counts) <= 0.2 * len(labels)
+    return bool(counts) and min(counts.values()) > 1 and len(counts) <= math.ceil(0.2 * len(labels))
 
 
 def _name_of_score(scoring, estimator):
