@@ -29,7 +29,8 @@ def by_part(estimator: Any, method: str, X: Any, *, takes_gaps: bool) -> Any:
 
     The estimator, as it is now, is one node of the graph, so that it is sent to a worker once.
     """
-    from dask import array, delayed
+    from dask import array
+    from dask.delayed import delayed
 
     copied = sent(estimator, method)
     node = delayed(copied, traverse=False)
