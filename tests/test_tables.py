@@ -390,7 +390,7 @@ def test_text_of_dates_that_are_none_or_differ_in_form():
     text = np.array([["2020-01-01", "b"], ["2020-01-03", "a"]] * 9)
     found = TableFeatures(small(max_epochs=1)).fit(text).reconstruct(text)
     assert found.dtype.kind == "U"
-    assert all(pd.Timestamp(day).year in (2019, 2020) for day in found[:, 0])
+    assert all(pd.Timestamp(str(day)).year in (2019, 2020) for day in found[:, 0])
 
 
 def test_no_two_outputs_share_a_name():

@@ -29,7 +29,7 @@ def by_part(estimator: Any, method: str, X: Any, *, takes_gaps: bool) -> Any:
 
     The estimator, as it is now, is one node of the graph, so that it is sent to a worker once.
     """
-    from dask import array
+    from dask import array, dataframe
     from dask.delayed import delayed
 
     copied = sent(estimator, method)
@@ -38,10 +38,13 @@ def by_part(estimator: Any, method: str, X: Any, *, takes_gaps: bool) -> Any:
     probe = X._meta.reindex([0]) if takes_gaps else X._meta_nonempty
     empty = getattr(copied, method)(probe)[:0]
     if method != "transform":
-        return X.map_partitions(_of_part, node, method, X._meta, meta=X._meta)
+        empty = X._meta
+    parts = [delayed(_of_part)(part, node, method, empty) for part in X.to_delayed()]
+    if method != "transform":
+        ends = X.divisions if X.known_divisions else None
+        return dataframe.from_delayed(parts, meta=empty, divisions=ends, verify_meta=False)
     shape = (np.nan, empty.shape[1])
-    codes = [delayed(_of_part)(part, node, method, empty) for part in X.to_delayed()]
-    return array.concatenate([array.from_delayed(c, shape, meta=empty) for c in codes])
+    return array.concatenate([array.from_delayed(part, shape, meta=empty) for part in parts])
 
 
 def _of_part(part: Any, estimator: Any, method: str, empty: Any) -> Any:
