@@ -27,8 +27,8 @@ def tests(session, version):
     session.chdir("..")
     session.install("torch>=2.5")
     session.install("-e", ".[test]", *VERSIONS[version])
-    types = ["--deselect", "tests/test_habits.py::test_the_tools_find_nothing[mypy]"] if version == "1.6" else []
-    session.run("pytest", *types, *session.posargs)
+    types = ["--deselect", "tests/test_habits.py::test_the_tools_find_nothing[mypy]"]
+    session.run("pytest", *(types if version == "1.6" else []), *session.posargs)
 
 
 @nox.session
