@@ -137,10 +137,7 @@ def one_draw(name, draw, n_labels, *, n_epochs=None):
     """Fit every contender on the labels of one draw, and score it on the test rows."""
     warnings.simplefilter("ignore")
     X, y, classifies = load(name)
-    train, test = train_test_split(
-        np.arange(len(y)), test_size=0.3, random_state=draw, stratify=y if classifies else None
-    )
-    test = test[:MOST_TEST_ROWS]
+    train, test = split(y, draw, classifies)
     n_classes = int(y.max()) + 1 if classifies else 0
     features = {
         "native": NativeColumns(),
@@ -236,6 +233,14 @@ def _self_training(made, y, labeled):
     proba = np.zeros((len(made[1]), int(y.max()) + 1))
     proba[:, known] = model.fit(made[0], marked).predict_proba(made[1])
     return Said(model, proba)
+
+
+def split(y, draw, classifies):
+    """Return the rows to train on and those to test on."""
+    train, test = train_test_split(
+        np.arange(len(y)), test_size=0.3, random_state=draw, stratify=y if classifies else None
+    )
+    return train, test[:MOST_TEST_ROWS]
 
 
 def draw_labels(y, n, draw, classifies):

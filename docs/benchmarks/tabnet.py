@@ -16,8 +16,7 @@ import torch
 from joblib import Parallel, delayed
 from pytorch_tabnet.pretraining import TabNetPretrainer
 from pytorch_tabnet.tab_model import TabNetClassifier, TabNetRegressor
-from sklearn.model_selection import train_test_split
-from tables import FOLDER, MOST_TEST_ROWS, TABLES, _scores, draw_labels, load
+from tables import FOLDER, TABLES, _scores, draw_labels, load, split
 
 from sklearn_ae import TableFeatures
 
@@ -32,10 +31,7 @@ def one_draw(name, draw, n_labels):
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     X, y, classifies = load(name)
-    train, test = train_test_split(
-        np.arange(len(y)), test_size=0.3, random_state=draw, stratify=y if classifies else None
-    )
-    test = test[:MOST_TEST_ROWS]
+    train, test = split(y, draw, classifies)
     columns = TableFeatures("passthrough").fit(X.iloc[train])
     rows, rows_test = columns.transform(X.iloc[train]), columns.transform(X.iloc[test])
     rows, rows_test = rows.astype(np.float32), rows_test.astype(np.float32)

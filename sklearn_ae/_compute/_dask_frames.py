@@ -17,11 +17,8 @@ def is_frame(X: Any) -> bool:
 def sampled(X: Any, n_rows: int, seed: int) -> Any:
     """Return about that many rows of a frame, drawn at random from all of its parts, in memory."""
     n_all = len(X)
-    return (
-        X.compute()
-        if n_all <= n_rows
-        else X.sample(frac=n_rows / n_all, random_state=seed).compute()
-    )
+    some = X if n_all <= n_rows else X.sample(frac=n_rows / n_all, random_state=seed)
+    return some.compute()
 
 
 def by_part(estimator: Any, method: str, X: Any, *, takes_gaps: bool) -> Any:
@@ -33,14 +30,14 @@ def by_part(estimator: Any, method: str, X: Any, *, takes_gaps: bool) -> Any:
     from dask.delayed import delayed
 
     copied = sent(estimator, method)
-    node = delayed(copied, traverse=False)
     # A row of any type: columns that are new or gone are refused here.
     probe = X._meta.reindex([0]) if takes_gaps else X._meta_nonempty
-    empty = getattr(copied, method)(probe)[:0]
-    if method != "transform":
-        empty = X._meta
+    made = getattr(copied, method)(probe)[:0]
+    gives_frame = method != "transform"
+    empty = X._meta if gives_frame else made
+    node = delayed(copied, traverse=False)
     parts = [delayed(_of_part)(part, node, method, empty) for part in X.to_delayed()]
-    if method != "transform":
+    if gives_frame:
         ends = X.divisions if X.known_divisions else None
         return dataframe.from_delayed(parts, meta=empty, divisions=ends, verify_meta=False)
     shape = (np.nan, empty.shape[1])

@@ -32,8 +32,20 @@ class _Process:
 
 
 _PROCESS = _Process()
-# How many blocks of limited threads, and of global generators, this thread is in.
-_THREAD = threading.local()
+
+
+class _Thread(threading.local):
+    """What a thread holds of it."""
+
+    # How many blocks of limited threads, and of global generators, it is in.
+    depth = 0
+    n_held = 0
+    # The states of the generators before the outermost of these, and the GPUs among them.
+    gpus: list[torch.device]
+    outer: list[torch.Tensor]
+
+
+_THREAD = _Thread()
 
 
 def _after_fork() -> None:
@@ -51,13 +63,13 @@ def global_generators(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch's global generators inside the block and restore them after it."""
     gpus = [device] if device.type == "cuda" else []
     with _PROCESS.lock, torch.random.fork_rng(devices=gpus):
-        if not getattr(_THREAD, "n_held", 0):
+        if not _THREAD.n_held:
             _THREAD.gpus, _THREAD.outer = gpus, _states(gpus)
         torch.default_generator.manual_seed(seed)
         for gpu in gpus:
             with torch.cuda.device(gpu):
                 torch.cuda.manual_seed(seed)
-        _THREAD.n_held = getattr(_THREAD, "n_held", 0) + 1
+        _THREAD.n_held += 1
         try:
             yield
         finally:
@@ -70,7 +82,7 @@ def lent_generators() -> Iterator[None]:
 
     For one that holds them and waits for what another thread makes.
     """
-    process, n_held = _PROCESS, getattr(_THREAD, "n_held", 0)
+    process, n_held = _PROCESS, _THREAD.n_held
     if not n_held:
         yield
         return
@@ -113,7 +125,7 @@ def limited_threads(n_products: float) -> Iterator[None]:
         yield
         return
     process = _PROCESS
-    depth = getattr(_THREAD, "depth", 0)
+    depth = _THREAD.depth
     _THREAD.depth = depth + 1
     with process.threads_lock:
         # The first look of a thread at the setting fixes it; else a sibling could change it below.

@@ -124,8 +124,8 @@ def as_floats(values, name, kind):
     # Numbers in text are numbers, but years in it are no dates.
     if len(values) and now != kind.replace("T", "M") and (now in _KINDS or kind != "f"):
         raise ValueError(f"{held}{_KINDS.get(now, 'something else')}.")
-    if values.dtype.kind in "mM":
-        values = values.astype(f"{values.dtype.kind}8[us]").astype(np.int64)
+    if now in "mM":
+        values = values.astype(f"{now}8[us]").astype(np.int64)
     try:
         floats = values.astype(np.float64)
     except (TypeError, ValueError) as error:

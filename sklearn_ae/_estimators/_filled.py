@@ -104,10 +104,10 @@ def _of_type(column, read, values):
         holds_objects = time_zone(dtype) is None and np.asarray(column).dtype == object
         if not holds_objects:
             return values.astype(np.int64)
-        zone = next((v.tzinfo for v in column if getattr(v, "tzinfo", None) is not None), None)
         moments = values.astype(object)
-        if zone is not None:
-            moments = [moment.replace(tzinfo=UTC).astimezone(zone) for moment in moments]
-        return np.array([*moments, None], dtype=object)[:-1]
+        zone = next((v.tzinfo for v in column if getattr(v, "tzinfo", None) is not None), None)
+        if zone is None:
+            return moments
+        return np.array([moment.replace(tzinfo=UTC).astimezone(zone) for moment in moments], object)
     is_whole = dtype.is_integer() if hasattr(dtype, "is_integer") else dtype.kind in "iu"
     return np.rint(values) if is_whole else values

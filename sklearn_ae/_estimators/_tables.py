@@ -247,7 +247,7 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
             What the network makes of X: the same columns, of the same types, categories by the
             largest value of theirs. A column that had no value in :term:`fit` stays as it is.
         """
-        return self._reconstructed("reconstruct", X, gaps_only=False)
+        return self._reconstructed("reconstruct", X)
 
     @available_if(_goes_back)
     def impute(self, X):
@@ -263,7 +263,7 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         X_imputed : {dataframe, ndarray, dask frame} of shape (n_samples, n_features)
             X with its gaps filled as by :meth:`reconstruct`; all else is as it was.
         """
-        return self._reconstructed("impute", X, gaps_only=True)
+        return self._reconstructed("impute", X)
 
     def get_feature_names_out(self, input_features=None):
         """Get the names of the features, such as ``tablefeatures_layer0_17``.
@@ -366,13 +366,12 @@ class TableFeatures(PortableMixin, TransformerMixin, BaseEstimator):
         takes_gaps = isinstance(self.vectorizer_, TableVectorizer)
         return by_part(self, method, _checked_frame(self, X), takes_gaps=takes_gaps)
 
-    def _reconstructed(self, method, X, gaps_only):
+    def _reconstructed(self, method, X):
         check_is_fitted(self)
         if is_dask(X):
             return self._by_part(method, X)
         X, rows = self._vectorized(X)
         if not self._passes_through:
             rows = self.autoencoder_.reconstruct(rows)
-        return replaced(
-            X, self.vectorizer_.inverse_transform(rows), self.vectorizer_.kinds_, gaps_only
-        )
+        columns = self.vectorizer_.inverse_transform(rows)
+        return replaced(X, columns, self.vectorizer_.kinds_, gaps_only=method == "impute")

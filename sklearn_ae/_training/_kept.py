@@ -61,14 +61,16 @@ def train_kept(
     made: list[Trained] = []
 
     def run() -> bytes:
-        trained = train(architecture, recipe, rows, checkpoint=checkpoint, **kwargs)
+        used, kept = checkpoint, checkpoint.read() if checkpoint else None
+        if kept and len(kept[1]["history"]) > recipe.max_epochs:
+            # That of a longer fit, which stays.
+            used = kept = None
+        trained = train(architecture, recipe, rows, checkpoint=used, kept=kept, **kwargs)
         made.append(trained)
+        if trained.net.cut_short_ == "callback" and used is not None:
+            # Gone on with, the same fit would end later.
+            used.remove()
         if trained.net.cut_short_:
-            if trained.net.cut_short_ == "callback" and checkpoint is not None:
-                held = checkpoint.read()
-                # Gone on with, the same fit would end later. That of a longer one stays.
-                if held and len(held[1]["history"]) <= recipe.max_epochs:
-                    checkpoint.remove()
             # An exception is what joblib does not keep.
             raise _CutShort
         return _packed(trained)

@@ -44,6 +44,7 @@ def train(
     tasks: Any = None,
     build: Callable[[], nn.Module] | None = None,
     checkpoint: Checkpoint | None = None,
+    kept: tuple[dict[str, Any], dict[str, Any]] | None = None,
 ) -> Trained:
     """Train a new network, or a copy of an earlier one further.
 
@@ -68,17 +69,16 @@ def train(
         Makes a new network; None stands for ``architecture.build``.
 
     checkpoint : Checkpoint, default=None
-        Where training is kept until it is finished, and goes on from if it was not.
+        Where training is kept until it is finished.
+
+    kept : tuple of dict, default=None
+        What the checkpoint held, to go on from.
 
     Returns
     -------
     trained : Trained
         The trained network.
     """
-    kept = checkpoint.read() if checkpoint else None
-    if kept and len(kept[1]["history"]) > recipe.max_epochs:
-        # That of a longer fit, which stays.
-        kept = checkpoint = None
     with _prepared(architecture, recipe, rows, start, tasks, build, checkpoint) as net:
         net.notify("on_train_begin", X=rows, y=None)
         n_epochs = recipe.max_epochs

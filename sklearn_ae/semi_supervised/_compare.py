@@ -28,6 +28,8 @@ from sklearn_ae.semi_supervised._split import SemiSupervisedSplit
 
 # What all differences of a comparison together are wrong by chance at most this often.
 _LEVEL = 0.05
+# The share of the labeled rows that scores, where no cv is given.
+_TEST_SIZE = 0.2
 _SCORING = {"classifier": "accuracy", "regressor": "r2"}
 
 
@@ -241,7 +243,7 @@ def compare(estimators, X, y, *, groups=None, cv=None, scoring=None, unlabeled="
     if cv is None:
         stratifies = is_classifier(first) and _has_each_twice(labels[labeled])
         kind = StratifiedShuffleSplit if stratifies else ShuffleSplit
-        cv = kind(10, test_size=0.2, random_state=0)
+        cv = kind(10, test_size=_TEST_SIZE, random_state=0)
     if not isinstance(cv, SemiSupervisedSplit):
         # Integers without a -1 are no mistake here.
         cv = SemiSupervisedSplit(cv, unlabeled=None if labeled.all() else unlabeled)
@@ -250,22 +252,15 @@ def compare(estimators, X, y, *, groups=None, cv=None, scoring=None, unlabeled="
     if len(splits) < 2:
         raise ValueError(f"cv={cv.cv!r} makes {len(splits)} split: a standard error needs two.")
     scorer = scoring and labeled_scorer(scoring, unlabeled=unlabeled)
+    settings = {"cv": splits, "scoring": scorer, "n_jobs": n_jobs, "error_score": "raise"}
     scores = np.empty((len(names), len(splits)))
     for row, (name, estimator) in zip(scores, estimators.items(), strict=True):
         try:
-            row[:] = cross_val_score(
-                estimator, X, y, cv=splits, scoring=scorer, n_jobs=n_jobs, error_score="raise"
-            )
+            row[:] = cross_val_score(estimator, X, y, **settings)
         except Exception as error:
             error.add_note(f"It was raised by {name!r} of estimators={names!r}.")
             raise
-    for name, row in zip(names, scores, strict=True):
-        if np.isnan(row).any():
-            raise ValueError(
-                f"The score of {name!r} is NaN on {np.isnan(row).sum()} of {len(splits)} splits, "
-                f"scoring={scoring!r}: its test rows may lack a class. Give a cv of fewer or "
-                "stratified splits, or another score."
-            )
+    _check_scores(names, scores, scoring)
     gains = scores - scores[0]
     ratio = np.mean([len(test) / labeled[train].sum() for train, test in splits])
     errors = np.sqrt(gains.var(axis=1, ddof=1) * (1 / len(splits) + ratio))
@@ -284,7 +279,19 @@ def compare(estimators, X, y, *, groups=None, cv=None, scoring=None, unlabeled="
 def _has_each_twice(labels):
     """Whether each class can be in the training and the test part of a stratified split."""
     counts = Counter(labels.tolist()) if labels.ndim == 1 else {}
-    return bool(counts) and min(counts.values()) > 1 and len(counts) <= math.ceil(0.2 * len(labels))
+    room = math.ceil(_TEST_SIZE * len(labels))
+    return bool(counts) and min(counts.values()) > 1 and len(counts) <= room
+
+
+def _check_scores(names, scores, scoring):
+    """Refuse scores that are NaN."""
+    for name, row in zip(names, scores, strict=True):
+        if np.isnan(row).any():
+            raise ValueError(
+                f"The score of {name!r} is NaN on {np.isnan(row).sum()} of {len(row)} splits, "
+                f"scoring={scoring!r}: its test rows may lack a class. Give a cv of fewer or "
+                "stratified splits, or another score."
+            )
 
 
 def _name_of_score(scoring, estimator):
